@@ -1,0 +1,109 @@
+import type { CloseReason } from './connection-factory.js';
+
+/** What can be asked of a connection about which its factory says nothing. Told by its shape, never by its class. */
+
+interface StreamLike {
+  readonly destroyed: boolean;
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+  readonly readableLength?: number;
+  readonly closed?: boolean;
+  destroy(): unknown;
+}
+
+interface EmitterLike {
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
+}
+
+type Methods = Partial<Record<PropertyKey, () => unknown>>;
+
+export function isStream(connection: unknown): connection is StreamLike {
+  if (!isObject(connection)) return false;
+  const { destroyed, destroy, read, write } = connection as Record<string, unknown>;
+  const flows = typeof read === 'function' || typeof write === 'function';
+  return typeof destroyed === 'boolean' && typeof destroy === 'function' && flows;
+}
+
+export function isEmitter(connection: unknown): connection is EmitterLike {
+  if (!isObject(connection)) return false;
+  const { on, emit, removeListener } = connection as Record<string, unknown>;
+  return typeof on === 'function' && typeof emit === 'function' && typeof removeListener === 'function';
+}
+
+/** Bytes that arrived and that nobody has read. */
+export function unreadBytes(connection: unknown): number {
+  return isStream(connection) ? (connection.readableLength ?? 0) : 0;
+}
+
+/** Alive, and with no more unread bytes than it had when it became idle. */
+export function isUsableStream(stream: StreamLike, unread: number): boolean {
+  // A stream of one direction has no `readable` or no `writable` at all.
+  if (stream.destroyed || stream.readable === false || stream.writable === false) return false;
+  return (stream.readableLength ?? 0) <= unread;
+}
+
+/** Calls back at the connection's death; returns what stops that. Undefined if the connection cannot tell. */
+export function watchEmitter(connection: unknown, broken: (error?: unknown) => void): (() => void) | undefined {
+  if (!isEmitter(connection)) return undefined;
+  const onError = (error: unknown): void => broken(error);
+  const onEnd = (): void => broken();
+  connection.on('error', onError);
+  connection.on('end', onEnd);
+  connection.on('close', onEnd);
+  return () => {
+    connection.removeListener('error', onError);
+    connection.removeListener('end', onEnd);
+    connection.removeListener('close', onEnd);
+  };
+}
+
+const ignore = (): void => {};
+
+/** Stays on the connection for good, so that no late 'error' becomes an uncaught exception. */
+export function tolerateErrors(connection: unknown): void {
+  if (isEmitter(connection)) connection.on('error', ignore);
+}
+
+const ABRUPT = ['destroy', 'terminate', 'disconnect', Symbol.dispose, Symbol.asyncDispose, 'close', 'end', 'quit'];
+const POLITE = ['quit', 'end', Symbol.asyncDispose, Symbol.dispose, 'close', 'destroy'];
+
+/** Closes by the first suitable method that the connection has; nothing if it has none. */
+export function closeByShape(connection: unknown, reason: CloseReason): unknown {
+  const methods = methodsOf(connection);
+  const name = (reason === 'broken' ? ABRUPT : POLITE).find((each) => typeof methods[each] === 'function');
+  if (name === undefined) return undefined;
+  if (reason === 'broken' || !isStream(connection) || !isEmitter(connection)) return methods[name]?.();
+  return connection.closed === true ? undefined : closeStream(connection, name);
+}
+
+/** The last resort; false if the connection has no destroy(). */
+export function destroy(connection: unknown): boolean {
+  const methods = methodsOf(connection);
+  if (typeof methods['destroy'] !== 'function') return false;
+  try {
+    methods['destroy']();
+  } catch {
+    // It had its chance; the slot is free all the same.
+  }
+  return true;
+}
+
+/** A stream is closed when it says so, not when its method returns. */
+function closeStream(stream: EmitterLike, method: PropertyKey): Promise<void> {
+  const methods = methodsOf(stream);
+  return new Promise((resolve) => {
+    stream.on('close', () => resolve());
+    methods[method]?.();
+    // A stream that still has unread bytes never gets to its end, and so never closes, unless they are read away.
+    methods['resume']?.();
+  });
+}
+
+function methodsOf(connection: unknown): Methods {
+  return isObject(connection) ? (connection as Methods) : {};
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}

@@ -1,0 +1,49 @@
+import { closeByShape, destroy } from './capabilities.js';
+import type { Clock } from './clock.js';
+import type { CloseReason, ConnectionFactory } from './connection-factory.js';
+import { Deadlines } from './deadlines.js';
+import { HookCall } from './hook-call.js';
+import type { PoolLog } from './pool-log.js';
+import type { ResolvedSettings } from './settings.js';
+
+/** Closes connections, each within `closeTimeout`, and knows how many are not yet closed. */
+export class Closer<C> {
+  /** Closes under way, those of broken and of late connections included, which take no slot. */
+  inFlight = 0;
+  private readonly deadlines: Deadlines<HookCall<never>>;
+
+  constructor(
+    private readonly factory: ConnectionFactory<C>,
+    settings: ResolvedSettings,
+    clock: Clock,
+    private readonly log: PoolLog,
+  ) {
+    this.deadlines = new Deadlines(clock, settings.closeTimeout, (call) => call.timeOut(), false);
+  }
+
+  /** @param closed called once, when the connection is closed or its time is up; never inside this call */
+  close(connection: C, reason: CloseReason, closed: () => void): void {
+    const over = (): void => {
+      this.inFlight--;
+      closed();
+    };
+    const call = new HookCall<void>(this.deadlines, () => this.log.closeTimedOut(reason, destroy(connection)), {
+      done: over,
+      // A close that fails has nothing left to lose: the connection is given up either way.
+      failed: over,
+    });
+    this.inFlight++;
+    call.run(async () => {
+      if (this.factory.close !== undefined) await this.factory.close(connection, reason);
+      else await closeByShape(connection, reason);
+    });
+  }
+
+  setVital(vital: boolean): void {
+    this.deadlines.setVital(vital);
+  }
+
+  stop(): void {
+    this.deadlines.clear();
+  }
+}

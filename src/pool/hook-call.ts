@@ -1,0 +1,65 @@
+import type { Deadline, Deadlines } from './deadlines.js';
+
+/** What becomes of a {@link HookCall}: exactly one of `done` and `failed`, or neither if it is given up. */
+export interface HookOutcome<T> {
+  done(value: T): void;
+  failed(error: unknown): void;
+  /** What to do with a value that arrives after the time-out, or after the call was given up. */
+  late?(value: T): void;
+}
+
+/**
+ * One call of a user's hook, which may throw, reject, hang, or settle when nobody waits for it any more. Nothing of that
+ * gets past here: the outcome is told once, and never inside the call itself.
+ */
+export class HookCall<T> implements Deadline {
+  due = 0;
+  sooner: Deadline | undefined;
+  later: Deadline | undefined;
+  private readonly controller = new AbortController();
+  private over = false;
+
+  /** @param deadlines where the call's time-out runs; their `onDue` must call {@link timeOut} */
+  constructor(
+    private readonly deadlines: Deadlines<HookCall<never>>,
+    private readonly timeoutError: () => unknown,
+    private readonly outcome: HookOutcome<T>,
+  ) {}
+
+  run(hook: (signal: AbortSignal) => T | PromiseLike<T>): void {
+    this.deadlines.add(this);
+    void this.follow(hook);
+  }
+
+  /** Nobody is interested any more; aborts the hook's signal and tells nobody. */
+  giveUp(reason: unknown): void {
+    if (this.finish()) this.controller.abort(reason);
+  }
+
+  timeOut(): void {
+    this.over = true;
+    const error = this.timeoutError();
+    this.controller.abort(error);
+    this.outcome.failed(error);
+  }
+
+  private async follow(hook: (signal: AbortSignal) => T | PromiseLike<T>): Promise<void> {
+    let value: T;
+    try {
+      value = await hook(this.controller.signal);
+    } catch (error) {
+      if (this.finish()) this.outcome.failed(error);
+      return;
+    }
+    if (this.finish()) this.outcome.done(value);
+    else this.outcome.late?.(value);
+  }
+
+  /** False if the call was over already. */
+  private finish(): boolean {
+    if (this.over) return false;
+    this.over = true;
+    this.deadlines.remove(this);
+    return true;
+  }
+}

@@ -1,0 +1,76 @@
+import { LeaseReleasedError } from './errors.js';
+import type { PooledConnection } from './pooled-connection.js';
+
+/**
+ * A connection on loan. Release it when the work is done; `use()` does it by itself.
+ *
+ * `await using lease = await pool.acquire()` works too, but disposal cannot know that the block failed: it is
+ * `release()` without an error. Prefer `use()`, or call `release(error)` where you catch.
+ */
+export interface Lease<C> extends Disposable, AsyncDisposable {
+  /** @throws LeaseReleasedError after the lease has been released or discarded */
+  readonly connection: C;
+  /**
+   * Back to the pool. Given what the work failed with, it decides as `use()` does whether the connection is broken.
+   * A second call does nothing.
+   */
+  release(error?: unknown): void;
+  /** Closes the connection; the pool opens another. Given an error, that error counts as a connection error. */
+  discard(error?: unknown): void;
+}
+
+/** How the work on a connection ended. */
+export type Outcome = 'succeeded' | 'failed' | 'discarded';
+
+/** Where leases go when they are over. */
+export interface LeaseHome<C> {
+  readonly name: string;
+  takeBack(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void;
+}
+
+export class PoolLease<C> implements Lease<C> {
+  /** Undefined once released. */
+  private entry: PooledConnection<C> | undefined;
+
+  constructor(
+    private readonly home: LeaseHome<C>,
+    entry: PooledConnection<C>,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    this.entry = entry;
+  }
+
+  get connection(): C {
+    if (this.entry === undefined) throw new LeaseReleasedError(this.home.name);
+    return this.entry.connection;
+  }
+
+  release(error?: unknown): void {
+    this.end(error === undefined ? 'succeeded' : 'failed', error);
+  }
+
+  discard(error?: unknown): void {
+    this.end('discarded', error);
+  }
+
+  /** The work failed; unlike `release(error)` it knows so even if what was thrown is undefined. */
+  fail(error: unknown): void {
+    this.end('failed', error);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+
+  private end(outcome: Outcome, error: unknown): void {
+    const { entry } = this;
+    if (entry === undefined) return;
+    this.entry = undefined;
+    this.home.takeBack(entry, outcome, error, this.signal);
+  }
+}

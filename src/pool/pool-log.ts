@@ -1,0 +1,85 @@
+import type { Clock } from './clock.js';
+import type { CloseReason } from './connection-factory.js';
+import { formatDuration } from './duration.js';
+import { describeError } from './errors.js';
+import type { PoolLogger } from './settings.js';
+
+/** The context under which Nest's logger shows a pool's lines. */
+const CONTEXT = 'ConnectionPool';
+
+/**
+ * What a pool writes: one line an event, the facts in the message itself. Without a logger only leaks and forced closes
+ * are told, as warnings of the process.
+ */
+export class PoolLog {
+  private lost = 0;
+  private firstLoss: unknown;
+
+  constructor(
+    private readonly pool: string,
+    private readonly logger: PoolLogger | undefined,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Connections lost in the same turn of the event loop make one line: a restart of the service breaks all at once. */
+  connectionLost(cause: unknown): void {
+    if (this.logger === undefined) return;
+    if (this.lost++ > 0) return;
+    this.firstLoss = cause;
+    this.clock.setImmediate(() => {
+      const many = this.lost === 1 ? 'connection' : `${this.lost} connections`;
+      this.write('warn', `lost ${many}: ${describeLoss(this.firstLoss)}`);
+      this.lost = 0;
+    });
+  }
+
+  down(error: unknown): void {
+    this.write('error', `cannot connect, and goes on trying: ${describeError(error)}`);
+  }
+
+  back(downFor: number, failures: number): void {
+    this.write('log', `connects again, after ${formatDuration(downFor)} and ${failures} failed connects`);
+  }
+
+  leaked(heldFor: number, origin: string): void {
+    this.warn(`a lease has been held for ${formatDuration(heldFor)} (leakDetection); it was taken\n${origin}`);
+  }
+
+  collected(heldFor: number, origin: string): void {
+    this.warn(
+      `a lease was garbage-collected after ${formatDuration(heldFor)} without having been released; its connection is ` +
+        `replaced. Use use(), or release() in a finally. It was taken\n${origin}`,
+    );
+  }
+
+  /** @returns the error of the close */
+  closeTimedOut(reason: CloseReason, destroyed: boolean): Error {
+    const end = destroyed ? 'it was destroyed' : 'it has no destroy(), and was abandoned';
+    const message = `closing a connection (${reason}) took longer than closeTimeout; ${end}`;
+    this.warn(message);
+    return new Error(message);
+  }
+
+  forcedShutdown(leased: number, timeout: number): void {
+    const which = leased === 1 ? 'a connection that is' : `${leased} connections that are`;
+    this.warn(`closes ${which} still leased: not returned within ${formatDuration(timeout)} of close()`);
+  }
+
+  /** What must be seen even where there is no logger. */
+  private warn(message: string): void {
+    if (this.logger !== undefined) this.write('warn', message);
+    else process.emitWarning(`Pool "${this.pool}" ${message}`, 'ConnectionPoolWarning');
+  }
+
+  private write(level: 'log' | 'warn' | 'error', message: string): void {
+    try {
+      this.logger?.[level](`Pool "${this.pool}" ${message}`, CONTEXT);
+    } catch {
+      // A logger that fails must not cost a connection.
+    }
+  }
+}
+
+function describeLoss(cause: unknown): string {
+  return cause === undefined ? 'the other side closed it' : describeError(cause);
+}

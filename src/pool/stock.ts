@@ -1,0 +1,337 @@
+import { isStream, isUsableStream, tolerateErrors, unreadBytes, watchEmitter } from './capabilities.js';
+import { Checkup } from './checkup.js';
+import type { Clock } from './clock.js';
+import { Closer } from './closer.js';
+import { ConnectionError, noteBrokenBy } from './connection-error.js';
+import type { CloseReason, ConnectionFactory } from './connection-factory.js';
+import { Filler } from './filler.js';
+import { IdleQueue } from './idle-queue.js';
+import type { PoolLog } from './pool-log.js';
+import { Census, State, type PooledConnection } from './pooled-connection.js';
+import type { ResolvedSettings, SizeBounds } from './settings.js';
+import type { Totals } from './stats.js';
+import { Upkeep } from './upkeep.js';
+
+/** What the stock asks of its pool. */
+export interface StockHost<C> {
+  /** How many callers wait. */
+  waiting(): number;
+  /** This connection is free and well: somebody's, or idle. */
+  offer(entry: PooledConnection<C>): void;
+  /** A connection has been opened, or a slot has come free: look what can be done with it. */
+  changed(): void;
+}
+
+/**
+ * A pool's connections: how they come in, are watched, checked, and go. Who gets them is the pool's business.
+ *
+ * Every hook of the user is a point where everything may have changed, for it may call the pool; so states are changed
+ * before a hook is called, and looked at again after it.
+ */
+export class Stock<C> {
+  readonly entries = new Set<PooledConnection<C>>();
+  readonly census = new Census();
+  readonly idle = new IdleQueue<C>();
+  readonly filler: Filler<C>;
+  readonly closer: Closer<C>;
+  bounds: SizeBounds;
+  /** Whether connections fill the pool up to its size by themselves, or are opened only for those who wait. */
+  filling = false;
+  /** More connections than the bounds allow, after a resize: those that come free are to go. */
+  overfull = false;
+  private readonly checkup: Checkup<C>;
+  private readonly upkeep: Upkeep<C>;
+  /** The connections that are held, to tell one that is handed out twice. */
+  private readonly held = new Set<unknown>();
+
+  constructor(
+    private readonly factory: ConnectionFactory<C>,
+    private readonly settings: ResolvedSettings,
+    private readonly clock: Clock,
+    private readonly totals: Totals,
+    private readonly log: PoolLog,
+    private readonly host: StockHost<C>,
+  ) {
+    this.bounds = settings.size;
+    this.closer = new Closer(factory, settings, clock, log);
+    this.checkup = new Checkup(factory, settings, clock);
+    this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
+      wanted: () => this.wanted(),
+      arrived: (entry, connection) => this.arrived(entry, connection),
+      arrivedLate: (connection) => this.arrivedLate(connection),
+      vanished: () => this.host.changed(),
+    });
+    this.upkeep = new Upkeep(settings, clock, this.entries, {
+      ping: (entry) => this.ping(entry),
+      retire: (entry, reason) => this.part(entry, reason),
+      isElastic: () => this.bounds.min < this.bounds.max,
+      mayShrink: () => this.census.live > this.bounds.min,
+    });
+  }
+
+  /** Whether the connection can be lent; its factory or, of a stream, its state says so. */
+  isUsable(entry: PooledConnection<C>): boolean {
+    if (this.factory.isUsable !== undefined) {
+      try {
+        return this.factory.isUsable(entry.connection);
+      } catch {
+        return false;
+      }
+    }
+    const connection: unknown = entry.connection;
+    return !entry.isStream || !isStream(connection) || isUsableStream(connection, entry.unread);
+  }
+
+  /** Nobody wants it now. */
+  toIdle(entry: PooledConnection<C>): void {
+    this.census.move(entry, State.idle);
+    if (entry.isStream) entry.unread = unreadBytes(entry.connection);
+    this.idle.push(entry);
+  }
+
+  /** Pings an idle connection. */
+  ping(entry: PooledConnection<C>): void {
+    this.idle.remove(entry);
+    this.census.move(entry, State.checking);
+    this.totals.pings++;
+    this.upkeep.spread(entry);
+    this.checkup.ping(entry, {
+      passed: () => {
+        entry.activeAt = this.clock.now();
+        this.prove(entry);
+        this.host.offer(entry);
+      },
+      failed: (error) => this.lose(entry, error, 'break'),
+    });
+  }
+
+  /** Resets a connection that comes back from a lease. */
+  reset(entry: PooledConnection<C>): void {
+    this.census.move(entry, State.checking);
+    this.checkup.reset(entry, {
+      passed: () => this.host.offer(entry),
+      failed: (error) => this.lose(entry, error, 'mishap'),
+    });
+  }
+
+  /** It has completed a lease or a ping. */
+  prove(entry: PooledConnection<C>): void {
+    if (!entry.proven) this.filler.proved(entry);
+  }
+
+  /** It is broken: away with it. After a break its idle siblings are suspect. */
+  lose(entry: PooledConnection<C>, error: unknown, kind: 'break' | 'mishap'): void {
+    noteBrokenBy(error);
+    this.mourn(entry, error);
+    this.part(entry, 'broken');
+    if (kind === 'break') this.suspectSiblings();
+    this.host.changed();
+  }
+
+  /** It says itself that it cannot be lent. @param error what its last work failed with, if it did */
+  loseUnusable(entry: PooledConnection<C>, error?: unknown): void {
+    noteBrokenBy(error);
+    const why = this.factory.isUsable === undefined ? 'it ended, or got bytes that nobody had asked for' : 'isUsable()';
+    this.lose(entry, new ConnectionError(`The connection is no longer usable: ${why}`), 'mishap');
+  }
+
+  /** Notes when it was used, if anything depends on it. */
+  touch(entry: PooledConnection<C>): void {
+    const { keepalive, checkAfterIdle, idleTimeout } = this.settings;
+    const elastic = this.bounds.min < this.bounds.max;
+    if (keepalive === Infinity && checkAfterIdle === Infinity && !(elastic && idleTimeout < Infinity)) return;
+    entry.leasedAt = this.clock.now();
+    entry.activeAt = entry.leasedAt;
+  }
+
+  /** Closes it. Nobody may hold it any more, or nobody is allowed to. */
+  part(entry: PooledConnection<C>, reason: CloseReason): void {
+    if (entry.state === State.idle) this.idle.remove(entry);
+    this.census.move(entry, State.closing);
+    entry.pending?.giveUp(new ConnectionError(`Pool "${this.settings.name}" closes this connection (${reason})`));
+    this.stopWatching(entry);
+    this.totals.closed[reason]++;
+    this.closer.close(entry.connection, reason, () => {
+      if (reason !== 'broken') this.forget(entry);
+      this.host.changed();
+    });
+    // Nobody waits for the farewell of a broken one; its slot is free as soon as its close has been called.
+    if (reason === 'broken') this.forget(entry);
+    if (this.overfull) this.overfull = this.census.live > this.bounds.max;
+  }
+
+  /** Closes it for what it is doomed to, or else for this reason. */
+  retire(entry: PooledConnection<C>, otherwise: CloseReason): void {
+    this.part(entry, entry.doom ?? otherwise);
+    this.host.changed();
+  }
+
+  /** Closes what the new bounds have no room for: connects in flight first, then idle ones; leased ones on return. */
+  resize(bounds: SizeBounds): void {
+    this.bounds = bounds;
+    this.filler.abandon(this.census.live - bounds.max, new ConnectionError('The pool was resized to less'));
+    for (const entry of this.idle) {
+      if (this.census.live <= bounds.max) break;
+      this.part(entry, 'surplus');
+    }
+    this.overfull = this.census.live > bounds.max;
+    this.upkeep.review();
+  }
+
+  /** Replaces all: idle ones now, those in use and in flight as soon as they are free. */
+  recycle(): void {
+    for (const entry of [...this.entries]) {
+      if (entry.state === State.idle) this.part(entry, 'recycled');
+      else entry.doom ??= 'recycled';
+    }
+  }
+
+  /** No more connections but for those who wait, and no upkeep. Idle ones go. */
+  wind(): void {
+    this.filling = false;
+    this.upkeep.stop();
+    for (const entry of this.idle) this.part(entry, 'shutdown');
+  }
+
+  /** Nobody waits any more: gives up connects, and closes what is being checked. */
+  abandon(reason: unknown): void {
+    this.filler.abandon(this.census.connecting, reason);
+    if (this.census.checking > 0) this.closeAll(State.checking);
+  }
+
+  closeAll(state: State): void {
+    for (const entry of [...this.entries]) {
+      if (entry.state === state) this.part(entry, 'shutdown');
+    }
+  }
+
+  setVital(vital: boolean): void {
+    this.filler.setVital(vital);
+    this.checkup.setVital(vital);
+    this.closer.setVital(vital);
+  }
+
+  stop(): void {
+    this.filler.stop();
+    this.checkup.stop();
+    this.closer.stop();
+  }
+
+  private wanted(): number {
+    const { census, bounds } = this;
+    const room = bounds.max - census.total;
+    const missing = this.filling ? bounds.min - census.live : 0;
+    const demand = this.host.waiting() - census.idle - census.checking - census.connecting;
+    return Math.min(room, Math.max(missing, demand));
+  }
+
+  private arrived(entry: PooledConnection<C>, connection: C): void {
+    entry.pending = undefined;
+    const fault = this.unfit(connection);
+    if (fault !== undefined) {
+      this.filler.reject(entry, new ConnectionError(`Pool "${this.settings.name}": ${fault}`));
+      return;
+    }
+    this.take(entry, connection);
+    if (entry.doom !== undefined || !this.watch(entry)) {
+      this.retire(entry, 'broken');
+      return;
+    }
+    this.filler.opened(entry);
+    this.upkeep.enter(entry);
+    this.host.offer(entry);
+    this.host.changed();
+  }
+
+  /** Why this cannot be a connection of the pool, if it cannot. */
+  private unfit(connection: C): string | undefined {
+    if (connection === null || connection === undefined) {
+      return `connect() yielded ${String(connection)}; it must yield the connection, or throw`;
+    }
+    if (this.held.has(connection)) {
+      return 'connect() yielded an object that this pool already holds; it must open a new connection each time';
+    }
+    return undefined;
+  }
+
+  private take(entry: PooledConnection<C>, connection: C): void {
+    tolerateErrors(connection);
+    entry.connection = connection;
+    entry.isStream = isStream(connection);
+    if (typeof connection === 'object' || typeof connection === 'function') this.held.add(connection);
+    this.totals.connected++;
+    const now = this.clock.now();
+    entry.connectedAt = now;
+    entry.activeAt = now;
+    entry.leasedAt = now;
+  }
+
+  private arrivedLate(connection: C): void {
+    // Not ours to close if it is none, or if another connect has brought it too.
+    if (this.unfit(connection) !== undefined) return;
+    tolerateErrors(connection);
+    this.totals.connected++;
+    this.totals.closed.surplus++;
+    this.closer.close(connection, 'surplus', () => this.host.changed());
+  }
+
+  /** False if it is dead already. */
+  private watch(entry: PooledConnection<C>): boolean {
+    const broken = (error?: unknown): void => this.told(entry, error);
+    try {
+      entry.stopWatching =
+        this.factory.watch === undefined
+          ? watchEmitter(entry.connection, broken)
+          : this.factory.watch(entry.connection, broken);
+      entry.watched = entry.stopWatching !== undefined;
+    } catch (error) {
+      this.told(entry, error);
+    }
+    return entry.doom === undefined;
+  }
+
+  private stopWatching(entry: PooledConnection<C>): void {
+    const { stopWatching } = entry;
+    entry.stopWatching = undefined;
+    try {
+      stopWatching?.();
+    } catch {
+      // The watch is over for us; a late word from it finds the connection closing and is ignored.
+    }
+  }
+
+  /** A death told by watch. Whoever holds the connection may finish; nobody gets it after. */
+  private told(entry: PooledConnection<C>, error: unknown): void {
+    if (entry.state === State.idle || entry.state === State.checking) {
+      this.lose(entry, error, 'break');
+    } else if (entry.state === State.leased || entry.state === State.connecting) {
+      if (entry.doom === 'broken') return;
+      entry.doom = 'broken';
+      this.mourn(entry, error);
+      this.suspectSiblings();
+    }
+  }
+
+  private mourn(entry: PooledConnection<C>, error: unknown): void {
+    this.log.connectionLost(error);
+    if (this.filler.isUnproven(entry)) this.filler.failed(error ?? new ConnectionError('The other side closed it'));
+  }
+
+  /** What broke one connection may have broken its idle siblings: a restart, a failover, a cut network. */
+  private suspectSiblings(): void {
+    const { siblingsOnBreak } = this.settings;
+    if (siblingsOnBreak === 'keep') return;
+    const canPing = siblingsOnBreak === 'check' && this.factory.keepalive !== undefined;
+    for (const sibling of [...this.idle]) {
+      if (sibling.state !== State.idle) continue;
+      if (canPing) this.ping(sibling);
+      else if (siblingsOnBreak === 'recycle' || !sibling.watched) this.part(sibling, 'recycled');
+    }
+  }
+
+  private forget(entry: PooledConnection<C>): void {
+    this.census.move(entry, State.closed);
+    this.entries.delete(entry);
+    this.held.delete(entry.connection);
+  }
+}
