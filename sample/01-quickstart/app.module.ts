@@ -1,0 +1,39 @@
+import { Module } from '@nestjs/common';
+import { ConnectionPoolModule } from 'nestjs-connection-pool';
+import { ChaosController } from './chaos.controller.js';
+import { LiveLines } from './live-lines.js';
+import { PoolsController } from './pools.controller.js';
+import { RetryCounter, RetryCounterModule } from './retry-counter.js';
+import { StoreConnectionFactory } from './store-connection.factory.js';
+import { StoreProcessModule } from './store-process.js';
+import { StoreController } from './store.controller.js';
+import { StoreService } from './store.service.js';
+
+@Module({
+  imports: [
+    RetryCounterModule,
+    StoreProcessModule,
+    ConnectionPoolModule.forRootAsync({
+      imports: [RetryCounterModule],
+      inject: [RetryCounter],
+      useFactory: (counter: RetryCounter) => ({
+        retry: {
+          // Lies under every @Retryable. Two hundred requests may fail at once: that is one line of the pool, not 200.
+          default: { retryLogLevel: 'debug' as const, onRetry: () => void counter.retries++ },
+        },
+      }),
+    }),
+    ConnectionPoolModule.forFeature([
+      {
+        factory: StoreConnectionFactory,
+        imports: [StoreProcessModule],
+        size: 20,
+        keepalive: '30s',
+        reconnect: { maxDelay: '1s' },
+      },
+    ]),
+  ],
+  controllers: [StoreController, PoolsController, ChaosController],
+  providers: [StoreService, LiveLines],
+})
+export class AppModule {}

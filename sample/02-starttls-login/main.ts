@@ -1,0 +1,11 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from './mailbox.controller.js';
+
+const app = await NestFactory.create(AppModule);
+app.enableShutdownHooks();
+await app.listen(process.env['PORT'] ?? 3000, '127.0.0.1');
+console.log(`
+  curl ${await app.getUrl()}/messages
+  curl ${await app.getUrl()}/pool
+`);
