@@ -43,7 +43,7 @@ export class MailboxController {
   imports: [
     MailServerModule,
     ConnectionPoolModule.forFeature([
-      { factory: MailConnectionFactory, imports: [MailServerModule], size: 4, keepalive: '20s', acquireTimeout: '3s' },
+      { factory: MailConnectionFactory, imports: [MailServerModule], size: 4, keepalive: '20s', acquireTimeout: '1s' },
     ]),
   ],
   controllers: [MailboxController],

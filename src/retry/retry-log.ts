@@ -1,0 +1,150 @@
+import { formatDuration } from '../pool/duration.js';
+import { describeValue } from '../pool/rules.js';
+import type { PoolLogger } from '../pool/settings.js';
+import type { LaidRetryOptions, PLACEHOLDERS, RetryEvent, RetryLogLevel, RetryLogMessage } from './retry-options.js';
+
+/** What a retry says: its lines, and the callbacks of the options. None of them can break the retry. */
+export class RetryLog {
+  /**
+   * @param logger false is silence by choice; undefined is nobody asked, where only a broken callback is worth a warning
+   * @param context the class, which Nest's loggers take as their last argument
+   */
+  constructor(
+    private readonly options: LaidRetryOptions,
+    private readonly logger: PoolLogger | false | undefined,
+    private readonly context: string | undefined,
+  ) {}
+
+  /** Another attempt follows, after `event.delay`. */
+  retrying(event: RetryEvent): void {
+    const { retryLogLevel, retryLogMessage } = this.options;
+    this.line(retryLogLevel, retryLogMessage, 'retryLogMessage', event, () => this.describeRetry(event));
+    this.call('onRetry', event, (onRetry) => onRetry(event));
+  }
+
+  /** No more attempts, although the failure is one to retry. */
+  gaveUp(event: RetryEvent, reason: string): void {
+    const { failureLogLevel, failureLogMessage } = this.options;
+    this.line(failureLogLevel, failureLogMessage, 'failureLogMessage', event, () => describeGiveUp(event, reason));
+    this.gaveUpQuietly(event);
+  }
+
+  /** As {@link gaveUp}, when a retry inside of this one has said it already. */
+  gaveUpQuietly(event: RetryEvent): void {
+    this.call('onGiveUp', event, (onGiveUp) => onGiveUp(event));
+  }
+
+  /** A function of the options threw, or yielded what it must not. */
+  broken(option: string, event: { readonly method: string }, problem: string): void {
+    const text = `${event.method}: ${option} of its retry options ${problem}; the retry goes on without it`;
+    if (this.logger === undefined) process.emitWarning(text, 'RetryWarning');
+    else this.write('error', text);
+  }
+
+  /** Something that is not as the user meant it. */
+  warn(text: string): void {
+    this.write('warn', text);
+  }
+
+  private line(
+    level: RetryLogLevel,
+    message: RetryLogMessage | undefined,
+    option: string,
+    event: RetryEvent,
+    describe: () => string,
+  ): void {
+    if (this.logger === undefined || this.logger === false) return;
+    if (message === undefined) {
+      this.write(level, describe());
+    } else if (typeof message === 'string') {
+      this.write(level, fillIn(message, event, this.options.maxRetries));
+    } else {
+      try {
+        this.write(level, message(event));
+      } catch (error) {
+        this.broken(option, event, `threw ${describeError(error)}`);
+        this.write(level, describe());
+      }
+    }
+  }
+
+  private write(level: RetryLogLevel, text: string): void {
+    if (this.logger === undefined || this.logger === false) return;
+    const logger = this.logger as PoolLogger & Partial<Record<RetryLogLevel, PoolLogger['log']>>;
+    // A Nest Logger with a context of its own would take ours for one more message.
+    const own = (logger as { context?: unknown }).context;
+    const rest = this.context === undefined || typeof own === 'string' ? [] : [this.context];
+    try {
+      if (level === 'fatal' && logger.fatal === undefined) logger.error(text, ...rest);
+      else logger[level]?.(text, ...rest);
+    } catch {
+      // A logger that throws has no other place to say so, and must not cost the caller the result.
+    }
+  }
+
+  private call(
+    option: 'onRetry' | 'onGiveUp',
+    event: RetryEvent,
+    invoke: (callback: (event: RetryEvent) => unknown) => unknown,
+  ): void {
+    const callback = this.options[option];
+    if (callback === undefined) return;
+    const failed = (error: unknown): void => {
+      this.broken(option, event, `threw ${describeError(error)}`);
+    };
+    try {
+      const result = invoke(callback);
+      // An async callback is not waited for; but its rejection must not become an unhandled one.
+      if (isThenable(result)) result.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  private describeRetry({ method, attempt, error, delay }: RetryEvent): string {
+    const { maxRetries } = this.options;
+    const of = maxRetries === Infinity ? '' : ` of ${maxRetries + 1}`;
+    const when = delay === 0 ? 'retrying at once' : `retrying in ${formatDuration(delay)}`;
+    return `${method}: attempt ${attempt}${of} failed (${describeFailure(error)}); ${when}`;
+  }
+}
+
+function describeGiveUp({ method, attempt, error }: RetryEvent, reason: string): string {
+  const attempts = attempt === 1 ? '1 attempt' : `${attempt} attempts`;
+  return `${method}: gave up after ${attempts}, as ${reason} (${describeFailure(error)})`;
+}
+
+function fillIn(template: string, event: RetryEvent, maxRetries: number): string {
+  const facts: Record<(typeof PLACEHOLDERS)[number], string> = {
+    method: event.method,
+    error: describeFailure(event.error),
+    attempt: String(event.attempt),
+    maxRetries: String(maxRetries),
+    delay: formatDuration(event.delay),
+  };
+  // By function: in a replacement text, a "$&" of an error's message would stand for something.
+  return template.replace(/\{(\w+)\}/g, (_, name: keyof typeof facts) => facts[name]);
+}
+
+function describeFailure(error: unknown): string {
+  return error === undefined ? 'its result counts as a failure' : describeError(error);
+}
+
+/** An error on one line: its name, its message, and its code unless the message has it. */
+export function describeError(error: unknown): string {
+  try {
+    if (typeof error !== 'object' || error === null) return describeValue(error);
+    const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown };
+    if (typeof message !== 'string') return describeValue(error);
+    const facts = [name, code, message].filter((fact) => typeof fact === 'string' && fact !== '');
+    if (typeof code === 'string' && message.includes(code)) facts.splice(facts.indexOf(code), 1);
+    return facts.join(': ').replaceAll(/\s*\n\s*/g, ' ');
+  } catch {
+    return 'an error that cannot be described';
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as { then?: unknown }).then === 'function';
+}

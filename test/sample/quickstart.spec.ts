@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { PoolStats } from '../../src/index.js';
+import { RunningSample } from './running-sample.js';
+
+type Statistics = PoolStats & { name: string };
+
+const CONCURRENCY = 200;
+
+describe('sample 01-quickstart', () => {
+  let sample: RunningSample;
+
+  beforeAll(async () => {
+    sample = await RunningSample.start('01-quickstart');
+  }, 30_000);
+
+  afterAll(async () => {
+    await sample.stop();
+  });
+
+  async function pool(): Promise<Statistics> {
+    const [only] = await sample.get<Statistics[]>('/pools');
+    return only!;
+  }
+
+  function set(key: string, body: string): Promise<Response> {
+    const headers = { 'content-type': 'application/json' };
+    return fetch(`${sample.url}/set/${key}`, { method: 'PUT', headers, body });
+  }
+
+  /** 200 requests at a time, again and again, until it is told to stop; yields what failed and how many there were. */
+  function load(): { stop(): Promise<{ requests: number; failures: string[] }> } {
+    let running = true;
+    let requests = 0;
+    const failures: string[] = [];
+    const client = async (id: number): Promise<void> => {
+      while (running) {
+        requests++;
+        const response = await fetch(`${sample.url}/get/load-${id}`);
+        const text = await response.text();
+        if (!response.ok || !text.includes(`"value":${id}`)) failures.push(`${response.status} ${text}`);
+      }
+    };
+    const clients = Array.from({ length: CONCURRENCY }, (_, id) => client(id));
+    return {
+      async stop() {
+        running = false;
+        await Promise.all(clients);
+        return { requests, failures };
+      },
+    };
+  }
+
+  it('fills a pool of 20 and shows its statistics', async () => {
+    await sample.until(async () => (await pool()).open === 20);
+    expect(await pool()).toMatchObject({ name: 'store', size: 20, open: 20, waiting: 0, lastConnectError: null });
+  }, 30_000);
+
+  it('sets a value and gets it', async () => {
+    expect(await (await set('greeting', '{ "value": { "text": "hello world" } }')).json()).toEqual({
+      key: 'greeting',
+      value: { text: 'hello world' },
+    });
+    expect(await sample.get('/get/greeting')).toEqual({ key: 'greeting', value: { text: 'hello world' } });
+    expect(await sample.get('/get/unknown')).toEqual({ key: 'unknown', value: null });
+    expect((await set('greeting', '{}')).status).toBe(400);
+  });
+
+  it('fails no request when the store resets all its connections, and when it dies and comes back', async () => {
+    for (let id = 0; id < CONCURRENCY; id++) await set(`load-${id}`, `{ "value": ${id} }`);
+    const under = load();
+    const before = (await pool()).totals.acquired;
+    const progress = async (): Promise<number> => (await pool()).totals.acquired - before;
+    await sample.until(async () => (await progress()) > 2 * CONCURRENCY);
+
+    await fetch(`${sample.url}/chaos/break`, { method: 'POST' });
+    await sample.until(async () => (await pool()).totals.closed.broken >= 20);
+
+    await fetch(`${sample.url}/chaos/restart`, { method: 'POST' });
+    await sample.until(async () => (await pool()).totals.connectFailures > 0);
+    await sample.until(async () => (await pool()).open === 20);
+    const atRecovery = await progress();
+    await sample.until(async () => (await progress()) > atRecovery + 2 * CONCURRENCY);
+
+    const { requests, failures } = await under.stop();
+    expect(failures).toEqual([]);
+    expect(requests).toBeGreaterThan(4 * CONCURRENCY);
+    expect((await pool()).totals.acquireTimeouts).toBe(0);
+  }, 60_000);
+
+  it('tells what happened in one line each, and in a live line', () => {
+    expect(sample.output).toMatch(/Pool "store" lost \d+ connections: /);
+    expect(sample.output.match(/Pool "store" cannot connect, and goes on trying: .*ECONNREFUSED/g)).toHaveLength(1);
+    expect(sample.output.match(/Pool "store" connects again, after /g)).toHaveLength(1);
+    expect(sample.output).toMatch(/store: open +\d+\/20 {2}idle +\d+ {2}leased +\d+ {2}waiting +\d+ {2}replaced +\d+ {2}retries +[1-9]/);
+  });
+});
