@@ -1,4 +1,5 @@
 import type { CloseReason } from './connection-factory.js';
+import { silence } from './hook-call.js';
 
 /** What can be asked of a connection about which its factory says nothing. Told by its shape, never by its class. */
 
@@ -62,7 +63,11 @@ const ignore = (): void => {};
 
 /** Stays on the connection for good, so that no late 'error' becomes an uncaught exception. */
 export function tolerateErrors(connection: unknown): void {
-  if (isEmitter(connection)) connection.on('error', ignore);
+  try {
+    if (isEmitter(connection)) connection.on('error', ignore);
+  } catch {
+    // Then it is no EventEmitter that anybody could use.
+  }
 }
 
 const ABRUPT = ['destroy', 'terminate', 'disconnect', Symbol.dispose, Symbol.asyncDispose, 'close', 'end', 'quit'];
@@ -79,10 +84,10 @@ export function closeByShape(connection: unknown, reason: CloseReason): unknown 
 
 /** The last resort; false if the connection has no destroy(). */
 export function destroy(connection: unknown): boolean {
-  const methods = methodsOf(connection);
-  if (typeof methods['destroy'] !== 'function') return false;
   try {
-    methods['destroy']();
+    const methods = methodsOf(connection);
+    if (typeof methods['destroy'] !== 'function') return false;
+    silence(methods['destroy']());
   } catch {
     // It had its chance; the slot is free all the same.
   }
@@ -93,8 +98,16 @@ export function destroy(connection: unknown): boolean {
 function closeStream(stream: EmitterLike, method: PropertyKey): Promise<void> {
   const methods = methodsOf(stream);
   return new Promise((resolve) => {
-    stream.on('close', () => resolve());
-    methods[method]?.();
+    const onClose = (): void => {
+      stream.removeListener('close', onClose);
+      resolve();
+    };
+    stream.on('close', onClose);
+    try {
+      silence(methods[method]?.());
+    } catch {
+      // Its end is awaited all the same; if that does not come, it is destroyed.
+    }
     // A stream that still has unread bytes never gets to its end, and so never closes, unless they are read away.
     methods['resume']?.();
   });

@@ -1,5 +1,6 @@
 import { AcquireTimeoutError, ConnectTimeoutError, KeepaliveTimeoutError } from './errors.js';
 import { PoolClosedError, PoolOverloadedError } from './errors.js';
+import { silence } from './hook-call.js';
 import type { ErrorMatcher } from './rules.js';
 
 /**
@@ -57,7 +58,9 @@ export function isConnectionError(error: unknown): boolean {
  */
 export function isBrokenBy(error: unknown, matchers: readonly ErrorMatcher[]): boolean {
   if (someError(error, isNeverOne, tellsOfBreak)) return true;
-  return matchers.some((matcher) => matcher !== ConnectionError && someError(error, isFromWaiting, (each) => matches(each, matcher)));
+  return matchers.some(
+    (matcher) => matcher !== ConnectionError && someError(error, isFromWaiting, (each) => matches(each, matcher)),
+  );
 }
 
 /** Whether the error says that work was given up half-way, so that a reply may still be on its way. */
@@ -71,9 +74,7 @@ export function isAbandonment(error: unknown): boolean {
  */
 export function matchesError(error: unknown, matchers: readonly ErrorMatcher[]): boolean {
   return matchers.some((matcher) =>
-    matcher === ConnectionError
-      ? isConnectionError(error)
-      : someError(error, never, (each) => matches(each, matcher)),
+    matcher === ConnectionError ? isConnectionError(error) : someError(error, never, (each) => matches(each, matcher)),
   );
 }
 
@@ -101,8 +102,17 @@ function isFromWaiting(error: unknown): boolean {
 /**
  * Whether `test` holds for the error, one of its causes, or one of the errors inside it; what `stop` accepts is neither
  * tested nor looked into. AggregateError is told by its `errors`, for those of another realm are no instance of ours.
+ * What cannot be read (a getter that throws, a revoked Proxy) tells nothing: the error itself must come out, not another.
  */
 function someError(error: unknown, stop: (each: unknown) => boolean, test: (each: unknown) => boolean): boolean {
+  try {
+    return search(error, stop, test);
+  } catch {
+    return false;
+  }
+}
+
+function search(error: unknown, stop: (each: unknown) => boolean, test: (each: unknown) => boolean): boolean {
   const seen = new Set<unknown>();
   const pending = [error];
   while (pending.length > 0) {
@@ -122,7 +132,9 @@ function matches(error: unknown, matcher: ErrorMatcher): boolean {
   if (typeof matcher === 'string') return codeOf(error) === matcher;
   if (isClass(matcher)) return error instanceof matcher;
   try {
-    return (matcher as (error: unknown) => boolean)(error) === true;
+    const known = (matcher as (error: unknown) => unknown)(error);
+    silence(known);
+    return known === true;
   } catch {
     // A predicate that trips over an error does not know it; the error itself must come out, not the predicate's.
     return false;

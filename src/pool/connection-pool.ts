@@ -6,7 +6,7 @@ import { AcquireTimeoutError, PoolClosedError, PoolOverloadedError, type PoolCou
 import { LeakWatch } from './leak-watch.js';
 import { PoolLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
 import { PoolLog } from './pool-log.js';
-import { State, type PooledConnection } from './pooled-connection.js';
+import { isGone, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
 import type { ErrorMatcher } from './rules.js';
 import { readSize, readTimeout, resolveSettings } from './settings.js';
@@ -65,7 +65,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.name = name;
     this.clock = clock;
     this.lendsNewest = order === 'lifo';
-    this.breakers = [...connectionErrors, (error: unknown) => factory.isConnectionError?.(error) === true];
+    this.breakers = [...connectionErrors, (error: unknown) => factory.isConnectionError?.(error) ?? false];
     this.log = new PoolLog(name, logger, clock);
     this.home = { name, takeBack: (...lease) => this.takeBack(...lease) };
     this.stock = new Stock(factory, this.settings, clock, this.totals, this.log, {
@@ -146,9 +146,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
    */
   ready(options: { readonly signal?: AbortSignal; readonly connections?: number } = {}): Promise<void> {
     const { signal, connections } = options;
+    if (signal?.aborted !== true) this.start();
+    // Not earlier, for the connects that start() begins may close the pool.
     if (this.shutdown !== undefined) return Promise.reject(new PoolClosedError(this.name));
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    this.start();
     const { census, bounds } = this.stock;
     if (census.open >= (connections ?? bounds.min)) return Promise.resolve();
     return this.readiness.wait(connections, signal);
@@ -224,24 +225,30 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** An idle connection that can be lent as it is. */
   private takeIdle(): PooledConnection<C> | undefined {
     const { stock } = this;
-    const { idle } = stock;
     for (;;) {
-      let entry = this.lendsNewest ? idle.newest : idle.oldest;
-      // The queue is ordered by age: if even the newest must be checked first, all must.
-      if (entry !== undefined && this.isStale(entry)) entry = idle.newest;
-      if (entry === undefined || this.isStale(entry)) return undefined;
-      idle.remove(entry);
+      const entry = this.nextInLine();
+      if (entry === undefined) return undefined;
+      stock.idle.remove(entry);
       stock.census.move(entry, State.leased);
       if (stock.isUsable(entry)) return entry;
       stock.loseUnusable(entry);
     }
   }
 
-  private lease(
-    entry: PooledConnection<C>,
-    signal: AbortSignal | undefined,
-    origin: string | undefined,
-  ): PoolLease<C> {
+  private nextInLine(): PooledConnection<C> | undefined {
+    const { idle } = this.stock;
+    const entry = this.lendsNewest ? idle.newest : idle.oldest;
+    return entry !== undefined && this.isStale(entry) ? this.fresh() : entry;
+  }
+
+  /** The last used of the idle connections that need no check. */
+  private fresh(): PooledConnection<C> | undefined {
+    let entry = this.stock.idle.newest;
+    while (entry !== undefined && this.isStale(entry)) entry = entry.older;
+    return entry;
+  }
+
+  private lease(entry: PooledConnection<C>, signal: AbortSignal | undefined, origin: string | undefined): PoolLease<C> {
     const lease = new PoolLease(this.home, entry, signal);
     this.totals.acquired++;
     entry.unread = Infinity;
@@ -256,12 +263,12 @@ export class ConnectionPool<C> implements AsyncDisposable {
     error: unknown,
     signal: AbortSignal | undefined,
   ): void {
+    const verdict = outcome === 'succeeded' ? 'intact' : this.judge(outcome, error, signal);
     // The pool may have been closed, and the connection with it.
     if (entry.state !== State.leased) return;
     const { stock } = this;
     this.returns++;
     this.leaks?.returned(entry);
-    const verdict = outcome === 'succeeded' ? 'intact' : this.judge(outcome, error, signal);
     if (entry.doom === 'broken') this.bury(entry, error);
     else if (verdict === 'broken') stock.lose(entry, error, 'break');
     else if (verdict === 'unsure') this.bury(entry, undefined);
@@ -289,6 +296,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** A connection that is free and well goes to whoever has waited longest, or becomes idle. */
   private offer(entry: PooledConnection<C>): void {
     const { stock, queue } = this;
+    // A hook that was called meanwhile may have closed the pool.
+    if (isGone(entry)) return;
     // One that comes straight from a lease has just been asked.
     if (entry.state !== State.leased && queue.first !== undefined && !stock.isUsable(entry)) {
       stock.loseUnusable(entry);
@@ -327,13 +336,17 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private wait(timeout: number, signal: AbortSignal | undefined): Promise<PoolLease<C>> {
     this.start();
-    const { queue, settings } = this;
+    // A hook that was called meanwhile may have closed it.
+    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
+    const { queue, settings, stock } = this;
     const waiter = new Waiter<C>(this.clock.now(), timeout, signal, this.returns, this.origin(this.borrow));
     if (timeout === 0) throw this.timeoutError(waiter);
     if (queue.length >= settings.maxWaiting) {
       throw new PoolOverloadedError(this.name, settings.maxWaiting, this.counts());
     }
     queue.join(waiter);
+    // What is being checked already may hang; what is idle now can be checked beside it.
+    if (stock.idle.newest !== undefined) stock.ping(stock.idle.newest);
     this.changed();
     return waiter.promise;
   }
@@ -361,13 +374,15 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.totals.acquireTimeouts++;
     const counts = this.counts();
     const { filler } = this.stock;
-    const { downSince, lastError } = filler;
+    const { lastError } = filler;
+    // Where all are leased no connect would help: the pool is busy, whatever the last connects came to.
+    const downSince = counts.leased < counts.size ? filler.downSince : undefined;
     const reason = explainWait({
       counts,
       downFor: downSince === undefined ? undefined : this.clock.now() - downSince,
       failures: filler.failures,
       lastError,
-      returned: this.returns - waiter.returnsBefore,
+      returned: waiter.timeout === 0 ? undefined : this.returns - waiter.returnsBefore,
     });
     const options = downSince === undefined ? undefined : { cause: lastError };
     return new AcquireTimeoutError(this.name, waiter.timeout, counts, reason, options);

@@ -184,11 +184,20 @@ function describeFault({ path, received, allowed }: Fault): string {
   return `\n  - ${path}: received ${received}; allowed is ${allowed}`;
 }
 
-/** An error on one line, with its code. Node's AggregateErrors have no message of their own. */
+/** An error on one line, with its code. Whatever was thrown, this does not throw. */
 export function describeError(error: unknown): string {
+  try {
+    return messageOf(error).replace(/\s*[\r\n]\s*/g, ' ');
+  } catch {
+    return 'an error that cannot be shown';
+  }
+}
+
+/** Node's AggregateErrors have no message of their own. */
+function messageOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return String(error);
   const { message, errors, code } = error as { message?: unknown; errors?: unknown; code?: unknown };
-  const inner = Array.isArray(errors) ? errors.map(describeError).join('; ') : '';
+  const inner = Array.isArray(errors) ? errors.map(messageOf).join('; ') : '';
   const text = typeof message === 'string' && message !== '' ? message : inner || String(error);
   return typeof code === 'string' && !text.includes(code) ? `${text} (${code})` : text;
 }

@@ -6,7 +6,7 @@ import { ConnectTimeoutError } from './errors.js';
 import { HookCall } from './hook-call.js';
 import { Outage } from './outage.js';
 import type { PoolLog } from './pool-log.js';
-import { PooledConnection, State, type Census } from './pooled-connection.js';
+import { isGone, PooledConnection, State, type Census } from './pooled-connection.js';
 import type { ResolvedSettings } from './settings.js';
 import type { Totals } from './stats.js';
 
@@ -58,8 +58,8 @@ export class Filler<C> {
 
   /** Begins what may be begun now. */
   fill(): void {
-    if (this.outage !== undefined) this.work(this.clock.now());
     while (this.outage === undefined && this.mayBegin()) this.begin();
+    this.work();
   }
 
   /** The connect of this entry has failed. */
@@ -85,29 +85,30 @@ export class Filler<C> {
   opened(entry: PooledConnection<C>): void {
     if (this.outage === undefined) return;
     this.onProbation.push(entry);
-    this.alarm.setFor(entry.connectedAt + PROBATION);
+    this.alarm.setFor(endOfProbation(entry));
   }
 
   /** The connection has completed a lease or a ping. */
   proved(entry: PooledConnection<C>): void {
     entry.proven = true;
-    if (this.onProbation.includes(entry)) this.recover();
+    const { outage } = this;
+    if (outage !== undefined && this.onProbation.includes(entry)) this.recover(outage);
   }
 
   /** Whether its loss is to count as a failed connect. */
   isUnproven(entry: PooledConnection<C>): boolean {
-    return !entry.proven && this.clock.now() - entry.connectedAt < PROBATION;
+    return !entry.proven && this.clock.now() < endOfProbation(entry);
   }
 
   /** Gives up this many connects, the newest first. What they yield all the same arrives late. */
   abandon(count: number, reason: unknown): void {
     // Called whenever something changes in a pool that is closing: mostly there is nothing to do.
     if (count <= 0) return;
-    const connecting = [...this.entries].filter((entry) => entry.state === State.connecting);
-    for (const entry of connecting.slice(-count)) {
-      this.remove(entry);
-      entry.pending?.giveUp(reason);
-    }
+    // One whose connect is over is being taken in, and calls a hook just now; after that it is told that it must go.
+    const connecting = [...this.entries].filter((entry) => isConnecting(entry) && entry.pending !== undefined);
+    const givenUp = connecting.slice(-count);
+    for (const entry of givenUp) this.remove(entry);
+    for (const entry of givenUp) entry.pending?.giveUp(reason);
   }
 
   setVital(vital: boolean): void {
@@ -125,27 +126,25 @@ export class Filler<C> {
   }
 
   /** While connects fail: look who has held, begin the connect that is due, and set the alarm for what comes next. */
-  private work(now: number): void {
+  private work(now = this.clock.now()): void {
     const { outage } = this;
     if (outage === undefined) return;
-    this.onProbation = this.onProbation.filter((entry) => isOpen(entry));
+    this.onProbation = this.onProbation.filter((entry) => !isGone(entry));
     const [oldest] = this.onProbation;
-    if (oldest !== undefined && now - oldest.connectedAt >= PROBATION) {
-      this.recover();
+    if (oldest !== undefined && now >= endOfProbation(oldest)) {
+      this.recover(outage);
       return;
     }
-    if (oldest !== undefined) this.alarm.setFor(oldest.connectedAt + PROBATION);
+    if (oldest !== undefined) this.alarm.setFor(endOfProbation(oldest));
     if (!this.mayBegin()) return;
-    if (now >= outage.nextAt) {
-      outage.beginPause(now);
-      this.begin();
-    }
-    if (this.outage === outage) this.alarm.setFor(outage.nextAt);
+    const isDue = now >= outage.nextAt;
+    if (isDue) outage.beginPause(now);
+    // Before the connect is begun, which may close the pool: no timer may be set after that.
+    this.alarm.setFor(outage.nextAt);
+    if (isDue) this.begin();
   }
 
-  private recover(): void {
-    const { outage } = this;
-    if (outage === undefined) return;
+  private recover(outage: Outage): void {
     this.outage = undefined;
     this.onProbation = [];
     this.alarm.clear();
@@ -174,6 +173,11 @@ export class Filler<C> {
   }
 }
 
-function isOpen(entry: PooledConnection<unknown>): boolean {
-  return entry.state === State.idle || entry.state === State.leased || entry.state === State.checking;
+/** Always reckoned like this: the alarm is set for it, and `now - connectedAt` may fall short of a second by a rounding. */
+function endOfProbation(entry: PooledConnection<unknown>): number {
+  return entry.connectedAt + PROBATION;
+}
+
+function isConnecting(entry: PooledConnection<unknown>): boolean {
+  return entry.state === State.connecting;
 }

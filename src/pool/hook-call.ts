@@ -28,25 +28,33 @@ export class HookCall<T> implements Deadline {
 
   run(hook: (signal: AbortSignal) => T | PromiseLike<T>): void {
     this.deadlines.add(this);
-    void this.follow(hook);
+    let result: T | PromiseLike<T>;
+    try {
+      result = hook(this.controller.signal);
+    } catch (error) {
+      result = Promise.reject(error as Error);
+    }
+    void this.follow(result);
   }
 
   /** Nobody is interested any more; aborts the hook's signal and tells nobody. */
   giveUp(reason: unknown): void {
-    if (this.finish()) this.controller.abort(reason);
+    this.finish();
+    this.controller.abort(reason);
   }
 
   timeOut(): void {
     this.over = true;
     const error = this.timeoutError();
-    this.controller.abort(error);
     this.outcome.failed(error);
+    // Last, for whoever listens to the signal may call the pool.
+    this.controller.abort(error);
   }
 
-  private async follow(hook: (signal: AbortSignal) => T | PromiseLike<T>): Promise<void> {
+  private async follow(result: T | PromiseLike<T>): Promise<void> {
     let value: T;
     try {
-      value = await hook(this.controller.signal);
+      value = await result;
     } catch (error) {
       if (this.finish()) this.outcome.failed(error);
       return;
@@ -62,4 +70,12 @@ export class HookCall<T> implements Deadline {
     this.deadlines.remove(this);
     return true;
   }
+}
+
+/**
+ * For a hook that is to answer at once: a promise that it returns all the same (an `async` too many) must not reject
+ * unseen.
+ */
+export function silence(answer: unknown): void {
+  if (typeof answer === 'object') Promise.resolve(answer).catch(() => {});
 }

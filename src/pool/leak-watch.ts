@@ -35,7 +35,9 @@ export class LeakWatch<C> {
     const report = (record: LeakRecord<C>): void => log.leaked(this.age(record), record.origin);
     this.deadlines = new Deadlines(clock, settings.leakDetection, report, false);
     this.collected = new FinalizationRegistry((record) => {
-      if (record.entry.leak !== record || record.entry.state !== State.leased) return;
+      // The pool may have been closed, and the connection with it.
+      if (record.entry.state !== State.leased) return;
+      this.returned(record.entry);
       this.log.collected(this.age(record), record.origin);
       lost(record.entry);
     });
@@ -57,8 +59,7 @@ export class LeakWatch<C> {
   }
 
   returned(entry: PooledConnection<C>): void {
-    const record = entry.leak as LeakRecord<C> | undefined;
-    if (record === undefined) return;
+    const record = entry.leak as LeakRecord<C>;
     entry.leak = undefined;
     this.deadlines.remove(record);
     this.collected.unregister(record);

@@ -2,6 +2,7 @@ import type { Clock } from './clock.js';
 import type { CloseReason } from './connection-factory.js';
 import { formatDuration } from './duration.js';
 import { describeError } from './errors.js';
+import { silence } from './hook-call.js';
 import type { PoolLogger } from './settings.js';
 
 /** The context under which Nest's logger shows a pool's lines. */
@@ -73,7 +74,7 @@ export class PoolLog {
 
   private write(level: 'log' | 'warn' | 'error', message: string): void {
     try {
-      this.logger?.[level](`Pool "${this.pool}" ${message}`, CONTEXT);
+      silence(this.logger?.[level](`Pool "${this.pool}" ${message}`, CONTEXT));
     } catch {
       // A logger that fails must not cost a connection.
     }

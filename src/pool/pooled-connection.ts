@@ -41,8 +41,6 @@ export class PooledConnection<C> {
   connection!: C;
   /** Why it is to be closed as soon as nobody holds it. */
   doom: CloseReason | undefined;
-  /** What it died of, if `doom` is `'broken'`. */
-  deathCause: unknown;
   /** Whether something tells of its death while nobody uses it. */
   watched = false;
   stopWatching: (() => void) | undefined;
@@ -72,6 +70,11 @@ export class PooledConnection<C> {
   get stateName(): keyof typeof State {
     return STATE_NAMES[this.state]!;
   }
+}
+
+/** Closed or being closed: nobody may have it any more. */
+export function isGone(entry: PooledConnection<unknown>): boolean {
+  return entry.state === State.closing || entry.state === State.closed;
 }
 
 /** How many connections are in each state; counted as they change. */

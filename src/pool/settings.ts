@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { BackoffOptions, Jitter } from './backoff.js';
 import { systemClock, type Clock } from './clock.js';
 import { poolNameOf } from './connection-factory.js';
@@ -157,7 +158,8 @@ export const SETTING_RULES = {
   size: SIZE,
   maxConnecting: wholeNumber(1, { infinity: true }),
   connectTimeout: duration({ above: 0 }),
-  reconnect: group<ReconnectSettings>(BACKOFF_RULES),
+  // A first pause without an end could neither grow nor be spread, and the pool would never connect again.
+  reconnect: group<ReconnectSettings>({ ...BACKOFF_RULES, delay: duration({ below: Infinity }) }),
   acquireTimeout: duration(),
   maxWaiting: wholeNumber(0, { infinity: true }),
   keepalive: duration({ above: 0 }),
@@ -226,7 +228,7 @@ export function resolveSettings(factory: unknown, settings: PoolSettings): Resol
 /** Reads settings by their rules; the faults are added to the reading's. */
 export function readSettings(settings: unknown, reading: Reading): Partial<ResolvedSettings> {
   if (isPlainObject(settings)) return readObject<ResolvedSettings>(settings, SETTING_RULES, '', reading);
-  reading.faults.push({ path: 'settings', received: describeValue(settings), allowed: 'an object of settings' });
+  reading.faults.push({ path: 'settings', received: kindOf(settings), allowed: 'an object of settings' });
   return {};
 }
 
@@ -269,7 +271,7 @@ export function factoryFaults(factory: unknown, settings: Partial<ResolvedSettin
   const hooks = (typeof factory === 'object' && factory !== null ? factory : {}) as Record<string, unknown>;
   if (typeof hooks['connect'] !== 'function') {
     const allowed = 'a ConnectionFactory, which has a method connect()';
-    faults.push({ path: 'factory', received: describeValue(factory), allowed });
+    faults.push({ path: 'factory', received: kindOf(factory), allowed });
   }
   for (const hook of HOOKS) {
     const given = hooks[hook];
@@ -287,5 +289,12 @@ export function factoryFaults(factory: unknown, settings: Partial<ResolvedSettin
 
 function deriveName(factory: unknown): string | undefined {
   const made = (factory as { constructor?: unknown } | null | undefined)?.constructor;
-  return typeof made === 'function' ? poolNameOf(made) : undefined;
+  const name: unknown = typeof made === 'function' ? poolNameOf(made) : undefined;
+  return typeof name === 'string' && name.trim() !== '' ? name : undefined;
+}
+
+/** What a value is, and not what is in it: it may be a client's options or a connection string, password and all. */
+function kindOf(value: unknown): string {
+  const hasParts = typeof value === 'object' || typeof value === 'function';
+  return hasParts ? inspect(value, { depth: -1 }) : `a value of type ${typeof value}`;
 }

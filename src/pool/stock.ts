@@ -5,9 +5,10 @@ import { Closer } from './closer.js';
 import { ConnectionError, noteBrokenBy } from './connection-error.js';
 import type { CloseReason, ConnectionFactory } from './connection-factory.js';
 import { Filler } from './filler.js';
+import { silence } from './hook-call.js';
 import { IdleQueue } from './idle-queue.js';
 import type { PoolLog } from './pool-log.js';
-import { Census, State, type PooledConnection } from './pooled-connection.js';
+import { Census, isGone, State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings, SizeBounds } from './settings.js';
 import type { Totals } from './stats.js';
 import { Upkeep } from './upkeep.js';
@@ -31,7 +32,7 @@ export interface StockHost<C> {
 export class Stock<C> {
   readonly entries = new Set<PooledConnection<C>>();
   readonly census = new Census();
-  readonly idle = new IdleQueue<C>();
+  readonly idle: IdleQueue<C>;
   readonly filler: Filler<C>;
   readonly closer: Closer<C>;
   bounds: SizeBounds;
@@ -53,6 +54,7 @@ export class Stock<C> {
     private readonly host: StockHost<C>,
   ) {
     this.bounds = settings.size;
+    this.idle = new IdleQueue(settings.order);
     this.closer = new Closer(factory, settings, clock, log);
     this.checkup = new Checkup(factory, settings, clock);
     this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
@@ -64,7 +66,7 @@ export class Stock<C> {
     this.upkeep = new Upkeep(settings, clock, this.entries, {
       ping: (entry) => this.ping(entry),
       retire: (entry, reason) => this.part(entry, reason),
-      isElastic: () => this.bounds.min < this.bounds.max,
+      isElastic: () => this.isElastic,
       mayShrink: () => this.census.live > this.bounds.min,
     });
   }
@@ -73,7 +75,9 @@ export class Stock<C> {
   isUsable(entry: PooledConnection<C>): boolean {
     if (this.factory.isUsable !== undefined) {
       try {
-        return this.factory.isUsable(entry.connection);
+        const usable = this.factory.isUsable(entry.connection);
+        silence(usable);
+        return usable && !isGone(entry);
       } catch {
         return false;
       }
@@ -85,7 +89,8 @@ export class Stock<C> {
   /** Nobody wants it now. */
   toIdle(entry: PooledConnection<C>): void {
     this.census.move(entry, State.idle);
-    if (entry.isStream) entry.unread = unreadBytes(entry.connection);
+    // After a ping, what had arrived before it still counts.
+    if (entry.isStream) entry.unread = Math.min(entry.unread, unreadBytes(entry.connection));
     this.idle.push(entry);
   }
 
@@ -109,7 +114,11 @@ export class Stock<C> {
   reset(entry: PooledConnection<C>): void {
     this.census.move(entry, State.checking);
     this.checkup.reset(entry, {
-      passed: () => this.host.offer(entry),
+      passed: () => {
+        // A reset is a use as well; were it none, the idle queue would not be in the order of last use.
+        entry.activeAt = this.clock.now();
+        this.host.offer(entry);
+      },
       failed: (error) => this.lose(entry, error, 'mishap'),
     });
   }
@@ -131,15 +140,16 @@ export class Stock<C> {
   /** It says itself that it cannot be lent. @param error what its last work failed with, if it did */
   loseUnusable(entry: PooledConnection<C>, error?: unknown): void {
     noteBrokenBy(error);
+    if (isGone(entry)) return;
     const why = this.factory.isUsable === undefined ? 'it ended, or got bytes that nobody had asked for' : 'isUsable()';
     this.lose(entry, new ConnectionError(`The connection is no longer usable: ${why}`), 'mishap');
   }
 
   /** Notes when it was used, if anything depends on it. */
   touch(entry: PooledConnection<C>): void {
-    const { keepalive, checkAfterIdle, idleTimeout } = this.settings;
-    const elastic = this.bounds.min < this.bounds.max;
-    if (keepalive === Infinity && checkAfterIdle === Infinity && !(elastic && idleTimeout < Infinity)) return;
+    const { keepalive, checkAfterIdle, idleTimeout, order } = this.settings;
+    const shrinks = this.isElastic && idleTimeout < Infinity;
+    if (order === 'fifo' && keepalive === Infinity && checkAfterIdle === Infinity && !shrinks) return;
     entry.leasedAt = this.clock.now();
     entry.activeAt = entry.leasedAt;
   }
@@ -157,7 +167,7 @@ export class Stock<C> {
     });
     // Nobody waits for the farewell of a broken one; its slot is free as soon as its close has been called.
     if (reason === 'broken') this.forget(entry);
-    if (this.overfull) this.overfull = this.census.live > this.bounds.max;
+    if (this.overfull) this.overfull = this.isTooMany();
   }
 
   /** Closes it for what it is doomed to, or else for this reason. */
@@ -168,13 +178,13 @@ export class Stock<C> {
 
   /** Closes what the new bounds have no room for: connects in flight first, then idle ones; leased ones on return. */
   resize(bounds: SizeBounds): void {
+    const wasElastic = this.isElastic;
     this.bounds = bounds;
+    // What it was used for before was not noted: its idle time begins now.
+    if (this.isElastic && !wasElastic) for (const entry of this.entries) entry.leasedAt = this.clock.now();
     this.filler.abandon(this.census.live - bounds.max, new ConnectionError('The pool was resized to less'));
-    for (const entry of this.idle) {
-      if (this.census.live <= bounds.max) break;
-      this.part(entry, 'surplus');
-    }
-    this.overfull = this.census.live > bounds.max;
+    while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
+    this.overfull = this.isTooMany();
     this.upkeep.review();
   }
 
@@ -190,7 +200,7 @@ export class Stock<C> {
   wind(): void {
     this.filling = false;
     this.upkeep.stop();
-    for (const entry of this.idle) this.part(entry, 'shutdown');
+    while (this.idle.oldest !== undefined) this.part(this.idle.oldest, 'shutdown');
   }
 
   /** Nobody waits any more: gives up connects, and closes what is being checked. */
@@ -212,9 +222,18 @@ export class Stock<C> {
   }
 
   stop(): void {
+    this.upkeep.stop();
     this.filler.stop();
     this.checkup.stop();
     this.closer.stop();
+  }
+
+  private isTooMany(): boolean {
+    return this.census.live > this.bounds.max;
+  }
+
+  private get isElastic(): boolean {
+    return this.bounds.min < this.bounds.max;
   }
 
   private wanted(): number {
@@ -257,8 +276,7 @@ export class Stock<C> {
   private take(entry: PooledConnection<C>, connection: C): void {
     tolerateErrors(connection);
     entry.connection = connection;
-    entry.isStream = isStream(connection);
-    if (typeof connection === 'object' || typeof connection === 'function') this.held.add(connection);
+    this.hold(connection);
     this.totals.connected++;
     const now = this.clock.now();
     entry.connectedAt = now;
@@ -266,24 +284,34 @@ export class Stock<C> {
     entry.leasedAt = now;
   }
 
+  private hold(connection: C): void {
+    if (typeof connection === 'object' || typeof connection === 'function') this.held.add(connection);
+  }
+
   private arrivedLate(connection: C): void {
     // Not ours to close if it is none, or if another connect has brought it too.
     if (this.unfit(connection) !== undefined) return;
     tolerateErrors(connection);
+    this.hold(connection);
     this.totals.connected++;
     this.totals.closed.surplus++;
-    this.closer.close(connection, 'surplus', () => this.host.changed());
+    this.closer.close(connection, 'surplus', () => {
+      this.held.delete(connection);
+      this.host.changed();
+    });
   }
 
   /** False if it is dead already. */
   private watch(entry: PooledConnection<C>): boolean {
     const broken = (error?: unknown): void => this.told(entry, error);
     try {
+      entry.isStream = isStream(entry.connection);
       entry.stopWatching =
         this.factory.watch === undefined
           ? watchEmitter(entry.connection, broken)
           : this.factory.watch(entry.connection, broken);
       entry.watched = entry.stopWatching !== undefined;
+      silence(entry.stopWatching);
     } catch (error) {
       this.told(entry, error);
     }
@@ -294,7 +322,7 @@ export class Stock<C> {
     const { stopWatching } = entry;
     entry.stopWatching = undefined;
     try {
-      stopWatching?.();
+      silence(stopWatching?.());
     } catch {
       // The watch is over for us; a late word from it finds the connection closing and is ignored.
     }

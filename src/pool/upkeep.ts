@@ -23,6 +23,7 @@ export interface UpkeepHost<C> {
 /** Keepalive, lifetime and idle time of all connections, on one timer. */
 export class Upkeep<C> {
   private readonly alarm: Alarm;
+  private stopped = false;
 
   constructor(
     private readonly settings: ResolvedSettings,
@@ -37,12 +38,12 @@ export class Upkeep<C> {
   enter(entry: PooledConnection<C>): void {
     entry.expiresAt = entry.connectedAt + this.settings.maxLifetime * (1 - LIFETIME_SPREAD * this.clock.random());
     this.spread(entry);
-    this.alarm.setFor(this.nextLook(entry, entry.connectedAt));
+    this.lookAt(this.nextLook(entry, entry.connectedAt));
   }
 
   /** The pool's bounds have changed. */
   review(): void {
-    this.alarm.setFor(this.clock.now());
+    this.lookAt(this.clock.now());
   }
 
   /** Chooses when, within the last fifth of the interval, the next ping is due. */
@@ -50,8 +51,15 @@ export class Upkeep<C> {
     entry.keepaliveShare = 1 - SPREAD * this.clock.random();
   }
 
+  /** For good. */
   stop(): void {
+    this.stopped = true;
     this.alarm.clear();
+  }
+
+  /** The pool may be closing, even since this very round began: a ping may have closed it. */
+  private lookAt(time: number): void {
+    if (!this.stopped) this.alarm.setFor(time);
   }
 
   private round(now: number): void {
@@ -60,7 +68,7 @@ export class Upkeep<C> {
       if (this.isDue(entry, now)) continue;
       next = Math.min(next, this.nextLook(entry, now));
     }
-    this.alarm.setFor(next);
+    this.lookAt(next);
   }
 
   /** Does what is due. True if it closed the connection, so that there is nothing more to look at. */

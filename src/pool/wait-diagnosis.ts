@@ -8,8 +8,8 @@ export interface WaitFacts {
   readonly downFor: number | undefined;
   readonly failures: number;
   readonly lastError: unknown;
-  /** How many leases were returned while the caller waited. */
-  readonly returned: number;
+  /** How many leases were returned while the caller waited; undefined if it would not wait. */
+  readonly returned: number | undefined;
 }
 
 /** Why there was no connection, and what to do: a pool that is busy and a backend that is down need different people. */

@@ -14,7 +14,6 @@ export class Waiter<C> implements Deadline {
   sooner: Deadline | undefined;
   later: Deadline | undefined;
   deadlines: Deadlines<Waiter<C>> | undefined;
-  onAbort: (() => void) | undefined;
 
   /**
    * @param returnsBefore how many leases had been returned when the caller came
@@ -34,6 +33,12 @@ export class Waiter<C> implements Deadline {
   }
 }
 
+/** Callers who wait with the same signal. */
+interface Companions<C> {
+  readonly waiters: Set<Waiter<C>>;
+  readonly onAbort: () => void;
+}
+
 /** What the queue asks of its pool. */
 export interface WaitQueueHost<C> {
   timeoutError(waiter: Waiter<C>): unknown;
@@ -51,6 +56,8 @@ export class WaitQueue<C> {
   private readonly usualDeadlines: Deadlines<Waiter<C>>;
   /** For callers with a time-out of their own: one list for each length of time. */
   private readonly otherDeadlines = new Map<number, Deadlines<Waiter<C>>>();
+  /** One listener for all who wait with a signal: at the eleventh on one signal Node would warn of a leak. */
+  private readonly bySignal = new Map<AbortSignal, Companions<C>>();
 
   constructor(
     private readonly clock: Clock,
@@ -67,11 +74,7 @@ export class WaitQueue<C> {
     this.last = waiter;
     this.length++;
     this.limit(waiter);
-    const { signal } = waiter;
-    if (signal !== undefined) {
-      waiter.onAbort = () => this.desert(waiter, signal.reason);
-      signal.addEventListener('abort', waiter.onAbort);
-    }
+    if (waiter.signal !== undefined) this.heed(waiter, waiter.signal);
     if (this.length === 1) this.host.demandChanged();
   }
 
@@ -104,8 +107,29 @@ export class WaitQueue<C> {
     else behind.ahead = ahead;
     this.length--;
     this.unlimit(waiter);
-    if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
+    if (waiter.signal !== undefined) this.unheed(waiter, waiter.signal);
     if (this.length === 0) this.host.demandChanged();
+  }
+
+  private heed(waiter: Waiter<C>, signal: AbortSignal): void {
+    let companions = this.bySignal.get(signal);
+    if (companions === undefined) {
+      const waiters = new Set<Waiter<C>>();
+      const onAbort = (): void => {
+        for (const each of waiters) this.desert(each, signal.reason);
+      };
+      this.bySignal.set(signal, (companions = { waiters, onAbort }));
+      signal.addEventListener('abort', onAbort);
+    }
+    companions.waiters.add(waiter);
+  }
+
+  private unheed(waiter: Waiter<C>, signal: AbortSignal): void {
+    const { waiters, onAbort } = this.bySignal.get(signal)!;
+    waiters.delete(waiter);
+    if (waiters.size > 0) return;
+    signal.removeEventListener('abort', onAbort);
+    this.bySignal.delete(signal);
   }
 
   private limit(waiter: Waiter<C>): void {

@@ -1,6 +1,11 @@
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../pool/clock.js';
-import { ConnectionFactory, type CloseReason, type ConnectContext, type HookContext } from '../pool/connection-factory.js';
+import {
+  ConnectionFactory,
+  type CloseReason,
+  type ConnectContext,
+  type HookContext,
+} from '../pool/connection-factory.js';
 
 /** A connection to nothing, which dies when it is told to. */
 export class ScriptedConnection extends EventEmitter {
@@ -103,8 +108,9 @@ export class ScriptedFactory extends ConnectionFactory<ScriptedConnection> {
   }
 
   override close(connection: ScriptedConnection, reason: CloseReason): Promise<void> {
-    connection.closedFor.push(reason);
     this.closed.push({ connection, reason });
+    // What a script yields in the place of a connection keeps no book.
+    if (connection instanceof ScriptedConnection) connection.closedFor.push(reason);
     return this.act('close', undefined);
   }
 
@@ -116,30 +122,33 @@ export class ScriptedFactory extends ConnectionFactory<ScriptedConnection> {
 
   private act(hook: ScriptedHook, context: HookContext | undefined): Promise<void>;
   private act<T>(hook: ScriptedHook, context: HookContext | undefined, succeed: () => T): Promise<T>;
-  private act(hook: ScriptedHook, context: HookContext | undefined, succeed = (): unknown => undefined): Promise<unknown> {
+  private act(
+    hook: ScriptedHook,
+    context: HookContext | undefined,
+    succeed = (): unknown => undefined,
+  ): Promise<unknown> {
     this.calls[hook]++;
     const behaviour = this.coming.get(hook)?.shift() ?? this.usual.get(hook) ?? 'succeed';
     return this.behave(behaviour, context?.signal, succeed);
   }
 
-  private behave(
-    behaviour: Behaviour,
-    signal: AbortSignal | undefined,
-    succeed: () => unknown,
-  ): Promise<unknown> {
+  private behave(behaviour: Behaviour, signal: AbortSignal | undefined, succeed: () => unknown): Promise<unknown> {
     if (behaviour === 'succeed') return Promise.resolve(succeed());
     if (behaviour === 'hang') return new Promise(() => {});
     if (behaviour === 'obey') {
       return new Promise((_, reject) => {
-        signal?.addEventListener('abort', () => reject(signal.reason as Error));
+        const obey = (): void => reject(signal?.reason as Error);
+        if (signal?.aborted === true) obey();
+        else signal?.addEventListener('abort', obey);
       });
     }
     if ('throw' in behaviour) throw behaviour.throw;
     if ('fail' in behaviour) return Promise.reject(behaviour.fail as Error);
     if ('yield' in behaviour) return Promise.resolve(behaviour.yield);
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       this.clock.setTimeout(() => {
-        this.behave(behaviour.then ?? 'succeed', signal, succeed).then(resolve, reject);
+        // In a promise of its own, which what is thrown rejects: nobody is left to throw it at.
+        resolve(new Promise((settle) => settle(this.behave(behaviour.then ?? 'succeed', signal, succeed))));
       }, behaviour.after);
     });
   }

@@ -80,7 +80,8 @@ export class VirtualClock implements Clock {
       timer.callback();
       await this.settle();
     }
-    this.time = end;
+    // What ran may have stalled the clock beyond it.
+    this.time = Math.max(this.time, end);
   }
 
   /** Lets everything happen that needs no time to pass: promise jobs, and what waits for the event loop's next turn. */

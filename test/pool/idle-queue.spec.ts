@@ -1,0 +1,115 @@
+import { describe, expect, test } from '@jest/globals';
+import { IdleQueue } from '../../src/pool/idle-queue.js';
+import { Census, isGone, PooledConnection, State } from '../../src/pool/pooled-connection.js';
+
+function filled(
+  count: number,
+  lent: 'fifo' | 'lifo' = 'fifo',
+): { queue: IdleQueue<number>; entries: Array<PooledConnection<number>> } {
+  const queue = new IdleQueue<number>(lent);
+  const entries = Array.from({ length: count }, () => new PooledConnection<number>());
+  for (const entry of entries) queue.push(entry);
+  return { queue, entries };
+}
+
+/** Read both ways, which must agree. */
+function order(queue: IdleQueue<number>, entries: Array<PooledConnection<number>>): number[] {
+  const forward = [...queue].map((entry) => entries.indexOf(entry));
+  const backward: number[] = [];
+  for (let entry = queue.newest; entry !== undefined; entry = entry.older) backward.unshift(entries.indexOf(entry));
+  expect(backward).toEqual(forward);
+  return forward;
+}
+
+describe('the idle queue', () => {
+  test('keeps the order in which connections became idle', () => {
+    const { queue, entries } = filled(3);
+    expect(order(queue, entries)).toEqual([0, 1, 2]);
+    expect([queue.oldest, queue.newest]).toEqual([entries[0], entries[2]]);
+  });
+
+  test.each([
+    [0, [1, 2]],
+    [1, [0, 2]],
+    [2, [0, 1]],
+  ])('lets number %i go from anywhere', (i, rest) => {
+    const { queue, entries } = filled(3);
+    queue.remove(entries[i]!);
+    expect(order(queue, entries)).toEqual(rest);
+    expect([entries[i]!.older, entries[i]!.newer]).toEqual([undefined, undefined]);
+    queue.push(entries[i]!);
+    expect(order(queue, entries)).toEqual([...rest, i]);
+  });
+
+  test('where the last used is lent first, puts one that was pinged back into the order of last leases', () => {
+    const { queue, entries } = filled(3, 'lifo');
+    for (const [i, entry] of entries.entries()) entry.leasedAt = i * 100;
+    for (const pinged of [1, 0, 2, 0]) {
+      queue.remove(entries[pinged]!);
+      queue.push(entries[pinged]!);
+      expect(order(queue, entries)).toEqual([0, 1, 2]);
+    }
+    queue.remove(entries[0]!);
+    entries[0]!.leasedAt = 300;
+    queue.push(entries[0]!);
+    expect(order(queue, entries)).toEqual([1, 2, 0]);
+  });
+
+  test('where the longest idle is lent first, does not ask when they were leased', () => {
+    const { queue, entries } = filled(2, 'fifo');
+    for (const [i, entry] of entries.entries()) entry.leasedAt = i * 100;
+    queue.remove(entries[0]!);
+    queue.push(entries[0]!);
+    expect(order(queue, entries)).toEqual([1, 0]);
+  });
+
+  test('is empty once all have gone', () => {
+    const { queue, entries } = filled(1);
+    queue.remove(entries[0]!);
+    expect([queue.oldest, queue.newest, [...queue]]).toEqual([undefined, undefined, []]);
+  });
+});
+
+describe('the states of a connection', () => {
+  const NAMES = Object.keys(State) as Array<keyof typeof State>;
+  const LEGAL: Record<keyof typeof State, Array<keyof typeof State>> = {
+    connecting: ['idle', 'leased', 'closing', 'closed'],
+    idle: ['leased', 'checking', 'closing'],
+    leased: ['idle', 'checking', 'closing'],
+    checking: ['idle', 'leased', 'closing'],
+    closing: ['closed'],
+    closed: [],
+  };
+  const changes = NAMES.flatMap((from) => NAMES.map((to) => [from, to] as const));
+
+  test.each(changes)('from %s to %s: counted if legal, else a bug that says so', (from, to) => {
+    const census = new Census();
+    census.enter();
+    const entry = new PooledConnection<object>();
+    const way = {
+      connecting: [],
+      idle: ['idle'],
+      leased: ['leased'],
+      checking: ['idle', 'checking'],
+      closing: ['closing'],
+      closed: ['closed'],
+    };
+    for (const step of way[from] as Array<keyof typeof State>) census.move(entry, State[step]);
+    const change = (): void => census.move(entry, State[to]);
+    if (LEGAL[from].includes(to)) {
+      change();
+      expect(entry.state).toBe(State[to]);
+    } else {
+      expect(change).toThrow(`bug: a connection cannot go from ${from} to ${to}`);
+      expect(entry.state).toBe(State[from]);
+    }
+    const at = LEGAL[from].includes(to) ? to : from;
+    const open = ['idle', 'leased', 'checking'].includes(at) ? 1 : 0;
+    expect({ open: census.open, live: census.live, total: census.total }).toEqual({
+      open,
+      live: open + (at === 'connecting' ? 1 : 0),
+      total: at === 'closed' ? 0 : 1,
+    });
+    expect(isGone(entry)).toBe(at === 'closing' || at === 'closed');
+  });
+});
