@@ -1,4 +1,11 @@
-import { ConsoleLogger, Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import {
+  ConsoleLogger,
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common';
 import logUpdate from 'log-update';
 import { ConnectionPools, type ConnectionPool } from 'nestjs-connection-pool';
 import { RetryCounter } from './retry-counter.js';

@@ -3,7 +3,9 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { TerminalLogger } from './live-lines.js';
 
-const app = await NestFactory.create(AppModule, { logger: new TerminalLogger({ logLevels: ['log', 'warn', 'error'] }) });
+const app = await NestFactory.create(AppModule, {
+  logger: new TerminalLogger({ logLevels: ['log', 'warn', 'error'] }),
+});
 app.enableShutdownHooks();
 await app.listen(process.env['PORT'] ?? 3000, '127.0.0.1');
 console.log(`

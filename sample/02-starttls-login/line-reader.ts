@@ -8,7 +8,7 @@ export function readLine(socket: Socket, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     const onReadable = (): void => {
-      for (let byte: Buffer | null; (byte = socket.read(1) as Buffer | null) !== null; ) {
+      for (let byte: Buffer | null; (byte = socket.read(1) as Buffer | null) !== null;) {
         text += byte.toString('latin1');
         if (text.endsWith('\r\n')) {
           finish();

@@ -1,5 +1,12 @@
 import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
-import { ConnectionPool, ConnectionPoolModule, InjectPool, Retryable, retryContext, type PoolOf } from 'nestjs-connection-pool';
+import {
+  ConnectionPool,
+  ConnectionPoolModule,
+  InjectPool,
+  Retryable,
+  retryContext,
+  type PoolOf,
+} from 'nestjs-connection-pool';
 import { ask, MailConnectionFactory } from './mail-connection.factory.js';
 import { MailServer } from './mail-server.js';
 

@@ -114,7 +114,7 @@ function closeStream(stream: EmitterLike, method: PropertyKey): Promise<void> {
 }
 
 function methodsOf(connection: unknown): Methods {
-  return isObject(connection) ? (connection as Methods) : {};
+  return isObject(connection) ? connection : {};
 }
 
 function isObject(value: unknown): value is object {

@@ -27,10 +27,18 @@ export class Closer<C> {
       this.inFlight--;
       closed();
     };
-    const call = new HookCall<void>(this.deadlines, () => this.log.closeTimedOut(reason, destroy(connection)), {
+    let isLate = false;
+    const timeOut = (): void => {
+      isLate = true;
+    };
+    const call = new HookCall<void>(this.deadlines, timeOut, {
       done: over,
-      // A close that fails has nothing left to lose: the connection is given up either way.
-      failed: over,
+      // A close that failed, or took too long, may have left it open.
+      failed: () => {
+        const destroyed = destroy(connection);
+        if (isLate) this.log.closeTimedOut(reason, destroyed);
+        over();
+      },
     });
     this.inFlight++;
     call.run(async () => {

@@ -71,11 +71,8 @@ export type ConnectionFactoryClass<C = unknown> = (abstract new (
 ) => ConnectionFactory<C>) & { poolName?: string };
 
 /** The connection that a factory class makes: `ConnectionOf<typeof MailFactory>`. */
-export type ConnectionOf<F> = F extends ConnectionFactoryClass<infer C>
-  ? C
-  : F extends ConnectionFactory<infer C>
-    ? C
-    : never;
+export type ConnectionOf<F> =
+  F extends ConnectionFactoryClass<infer C> ? C : F extends ConnectionFactory<infer C> ? C : never;
 
 /** The name of a factory's pool where no other is given; undefined if the class has no name to derive one from. */
 export function poolNameOf(factory: { readonly poolName?: string; readonly name: string }): string | undefined {

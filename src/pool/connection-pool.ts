@@ -115,7 +115,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     try {
       return Promise.resolve(this.borrow(options));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -198,7 +198,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     try {
       timeout = options.timeout === undefined ? this.settings.shutdownTimeout : readTimeout(this.name, options.timeout);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
     const shutdown = this.shutdown ?? this.beginShutdown();
     if (!this.finished) shutdown.within(timeout);

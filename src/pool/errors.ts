@@ -1,5 +1,5 @@
 import { formatDuration } from './duration.js';
-import type { Fault } from './rules.js';
+import { describeValue, type Fault } from './rules.js';
 
 /** What every error of this library is. `code` stays the same from version to version; messages may change. */
 export abstract class ConnectionPoolError extends Error {
@@ -196,8 +196,10 @@ export function describeError(error: unknown): string {
 /** Node's AggregateErrors have no message of their own. */
 function messageOf(error: unknown): string {
   if (typeof error !== 'object' || error === null) return String(error);
-  const { message, errors, code } = error as { message?: unknown; errors?: unknown; code?: unknown };
+  const { message, errors, code, name } = error as Record<'message' | 'errors' | 'code' | 'name', unknown>;
   const inner = Array.isArray(errors) ? errors.map(messageOf).join('; ') : '';
-  const text = typeof message === 'string' && message !== '' ? message : inner || String(error);
-  return typeof code === 'string' && !text.includes(code) ? `${text} (${code})` : text;
+  const said = typeof message === 'string' && message !== '' ? message : inner;
+  const text = said || (typeof name === 'string' ? name : describeValue(error));
+  // Node's own codes and this library's say no more than their messages do.
+  return typeof code === 'string' && !code.startsWith('ERR_') && !text.includes(code) ? `${text} (${code})` : text;
 }

@@ -65,20 +65,13 @@ export class Filler<C> {
   /** The connect of this entry has failed. */
   reject(entry: PooledConnection<C>, error: unknown): void {
     this.remove(entry);
-    this.failed(error);
+    if (this.noteFailure(error)) this.log.down(error);
     this.host.vanished();
   }
 
-  /** A connect failed, or what it opened was lost at once. */
-  failed(error: unknown): void {
-    this.lastError = error;
-    this.totals.connectFailures++;
-    if (this.outage !== undefined) {
-      this.outage.failed();
-      return;
-    }
-    this.outage = new Outage(this.clock.now(), this.settings.reconnect, () => this.clock.random());
-    this.log.down(error);
+  /** What a connect opened was lost at once, which counts as a failed connect. */
+  kicked(error: unknown): void {
+    if (this.noteFailure(error)) this.log.kicked(error);
   }
 
   /** The connection is open; if connects were failing, it has to hold before they are trusted again. */
@@ -119,6 +112,16 @@ export class Filler<C> {
   stop(): void {
     this.alarm.clear();
     this.deadlines.clear();
+  }
+
+  /** True if an outage begins with it. */
+  private noteFailure(error: unknown): boolean {
+    this.lastError = error;
+    this.totals.connectFailures++;
+    this.outage?.failed();
+    if (this.outage !== undefined) return false;
+    this.outage = new Outage(this.clock.now(), this.settings.reconnect, () => this.clock.random());
+    return true;
   }
 
   private mayBegin(): boolean {

@@ -32,7 +32,7 @@ export class HookCall<T> implements Deadline {
     try {
       result = hook(this.controller.signal);
     } catch (error) {
-      result = Promise.reject(error as Error);
+      result = Promise.reject(error);
     }
     void this.follow(result);
   }

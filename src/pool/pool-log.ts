@@ -38,8 +38,14 @@ export class PoolLog {
     this.write('error', `cannot connect, and goes on trying: ${describeError(error)}`);
   }
 
+  /** It was lost before it had served: a failed connect, as far as anybody can tell. */
+  kicked(error: unknown): void {
+    this.write('error', `lost a connection right after it was opened, and goes on trying: ${describeError(error)}`);
+  }
+
   back(downFor: number, failures: number): void {
-    this.write('log', `connects again, after ${formatDuration(downFor)} and ${failures} failed connects`);
+    const many = failures === 1 ? 'one failed connect' : `${failures} failed connects`;
+    this.write('log', `connects again, after ${formatDuration(downFor)} and ${many}`);
   }
 
   leaked(heldFor: number, origin: string): void {
@@ -53,12 +59,9 @@ export class PoolLog {
     );
   }
 
-  /** @returns the error of the close */
-  closeTimedOut(reason: CloseReason, destroyed: boolean): Error {
+  closeTimedOut(reason: CloseReason, destroyed: boolean): void {
     const end = destroyed ? 'it was destroyed' : 'it has no destroy(), and was abandoned';
-    const message = `closing a connection (${reason}) took longer than closeTimeout; ${end}`;
-    this.warn(message);
-    return new Error(message);
+    this.warn(`closing a connection (${reason}) took longer than closeTimeout; ${end}`);
   }
 
   forcedShutdown(leased: number, timeout: number): void {

@@ -66,10 +66,6 @@ export class PooledConnection<C> {
   /** Neighbours in the idle queue. */
   older: PooledConnection<C> | undefined;
   newer: PooledConnection<C> | undefined;
-
-  get stateName(): keyof typeof State {
-    return STATE_NAMES[this.state]!;
-  }
 }
 
 /** Closed or being closed: nobody may have it any more. */

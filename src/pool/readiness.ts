@@ -28,7 +28,7 @@ export class Readiness {
       const expectation: Expectation = {
         connections,
         resolve: () => end(resolve),
-        reject: (error) => end(() => reject(error as Error)),
+        reject: (error) => end(() => reject(error)),
       };
       const onAbort = (): void => expectation.reject(signal?.reason);
       signal?.addEventListener('abort', onAbort);

@@ -289,7 +289,8 @@ export function factoryFaults(factory: unknown, settings: Partial<ResolvedSettin
 
 function deriveName(factory: unknown): string | undefined {
   const made = (factory as { constructor?: unknown } | null | undefined)?.constructor;
-  const name: unknown = typeof made === 'function' ? poolNameOf(made) : undefined;
+  // A plain object has a class too, whose name says nothing of what it opens.
+  const name: unknown = typeof made === 'function' && made !== Object ? poolNameOf(made) : undefined;
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;
 }
 

@@ -259,6 +259,9 @@ export class Stock<C> {
     this.filler.opened(entry);
     this.upkeep.enter(entry);
     this.host.offer(entry);
+    // While connects fail, one that holds ends that. A ping tells at once; idleness only after a while.
+    const isAwaited = entry.state === State.idle && this.filler.downSince !== undefined;
+    if (isAwaited && this.factory.keepalive !== undefined) this.ping(entry);
     this.host.changed();
   }
 
@@ -342,7 +345,7 @@ export class Stock<C> {
 
   private mourn(entry: PooledConnection<C>, error: unknown): void {
     this.log.connectionLost(error);
-    if (this.filler.isUnproven(entry)) this.filler.failed(error ?? new ConnectionError('The other side closed it'));
+    if (this.filler.isUnproven(entry)) this.filler.kicked(error ?? new ConnectionError('The other side closed it'));
   }
 
   /** What broke one connection may have broken its idle siblings: a restart, a failover, a cut network. */

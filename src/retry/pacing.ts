@@ -1,8 +1,8 @@
 import { BackoffStep } from '../pool/backoff.js';
 import { isConnectionError } from '../pool/connection-error.js';
 import { toMilliseconds } from '../pool/duration.js';
+import { describeError } from '../pool/errors.js';
 import { describeValue } from '../pool/rules.js';
-import { describeError } from './retry-log.js';
 import { errorOf, type Failure, type RetryPlan } from './retry-plan.js';
 
 /** How long one call pauses before each of its retries. */

@@ -1,5 +1,5 @@
 import { formatDuration } from '../pool/duration.js';
-import { describeValue } from '../pool/rules.js';
+import { describeError } from '../pool/errors.js';
 import type { PoolLogger } from '../pool/settings.js';
 import type { LaidRetryOptions, PLACEHOLDERS, RetryEvent, RetryLogLevel, RetryLogMessage } from './retry-options.js';
 
@@ -128,20 +128,6 @@ function fillIn(template: string, event: RetryEvent, maxRetries: number): string
 
 function describeFailure(error: unknown): string {
   return error === undefined ? 'its result counts as a failure' : describeError(error);
-}
-
-/** An error on one line: its name, its message, and its code unless the message has it. */
-export function describeError(error: unknown): string {
-  try {
-    if (typeof error !== 'object' || error === null) return describeValue(error);
-    const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown };
-    if (typeof message !== 'string') return describeValue(error);
-    const facts = [name, code, message].filter((fact) => typeof fact === 'string' && fact !== '');
-    if (typeof code === 'string' && message.includes(code)) facts.splice(facts.indexOf(code), 1);
-    return facts.join(': ').replaceAll(/\s*\n\s*/g, ' ');
-  } catch {
-    return 'an error that cannot be described';
-  }
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

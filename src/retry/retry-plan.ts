@@ -1,9 +1,10 @@
+import { describeError } from '../pool/errors.js';
 import { matchesError } from '../pool/connection-error.js';
 import type { Clock } from '../pool/clock.js';
 import type { PoolLogger } from '../pool/settings.js';
 import type { Pauses } from './pauses.js';
 import type { RetryBudget } from './retry-budget.js';
-import { describeError, RetryLog } from './retry-log.js';
+import { RetryLog } from './retry-log.js';
 import type { LaidRetryOptions } from './retry-options.js';
 
 /** Everything that a retried call goes by: worked out once for a method and an application. */

@@ -40,7 +40,7 @@ export type Behaviour =
   /** Connect only: yields this instead of a new connection. */
   | { readonly yield: unknown }
   /** Does the rest after so many milliseconds. */
-  | { readonly after: number; readonly then?: Behaviour };
+  | { readonly after: number; readonly outcome?: Behaviour };
 
 /** The hooks that a script can rule. */
 export type ScriptedHook = 'connect' | 'keepalive' | 'reset' | 'close';
@@ -143,12 +143,12 @@ export class ScriptedFactory extends ConnectionFactory<ScriptedConnection> {
       });
     }
     if ('throw' in behaviour) throw behaviour.throw;
-    if ('fail' in behaviour) return Promise.reject(behaviour.fail as Error);
+    if ('fail' in behaviour) return Promise.reject(behaviour.fail);
     if ('yield' in behaviour) return Promise.resolve(behaviour.yield);
     return new Promise((resolve) => {
       this.clock.setTimeout(() => {
         // In a promise of its own, which what is thrown rejects: nobody is left to throw it at.
-        resolve(new Promise((settle) => settle(this.behave(behaviour.then ?? 'succeed', signal, succeed))));
+        resolve(new Promise((settle) => settle(this.behave(behaviour.outcome ?? 'succeed', signal, succeed))));
       }, behaviour.after);
     });
   }

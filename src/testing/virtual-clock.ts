@@ -75,9 +75,8 @@ export class VirtualClock implements Clock {
     const end = this.time + milliseconds;
     await this.settle();
     for (let timer = this.timers[0]; timer !== undefined && timer.due <= end; timer = this.timers[0]) {
-      this.timers.shift();
       this.time = Math.max(this.time, timer.due);
-      timer.callback();
+      await this.runDueTimers();
       await this.settle();
     }
     // What ran may have stalled the clock beyond it.
@@ -86,12 +85,13 @@ export class VirtualClock implements Clock {
 
   /** Lets everything happen that needs no time to pass: promise jobs, and what waits for the event loop's next turn. */
   async settle(): Promise<void> {
-    do {
+    await promiseJobs();
+    while (this.immediates.length > 0) {
       const due = this.immediates;
       this.immediates = [];
       for (const callback of due) callback();
-      await new Promise<void>((resolve) => nextTurn(resolve));
-    } while (this.immediates.length > 0);
+      await promiseJobs();
+    }
   }
 
   /** Moves the time without running anything, as a stalled event loop does. The timers that fell due fire later. */
@@ -109,6 +109,18 @@ export class VirtualClock implements Clock {
     return this.timers.filter((timer) => timer.refed).length;
   }
 
+  /** All that are due, before anything that waits for the event loop's next turn: as Node does after a stall. */
+  private async runDueTimers(): Promise<void> {
+    for (const timer of this.timers.filter(({ due }) => due <= this.time)) {
+      const place = this.timers.indexOf(timer);
+      // One of them may have cleared another.
+      if (place < 0) continue;
+      this.timers.splice(place, 1);
+      timer.callback();
+      await promiseJobs();
+    }
+  }
+
   /** Behind all timers that are due no later, so that equal times keep their order. */
   private placeFor(due: number): number {
     let low = 0;
@@ -120,6 +132,11 @@ export class VirtualClock implements Clock {
     }
     return low;
   }
+}
+
+/** Resolves when every promise job is done: by then the event loop itself has gone on. */
+function promiseJobs(): Promise<void> {
+  return new Promise((resolve) => nextTurn(resolve));
 }
 
 /** mulberry32, by Tommy Ettinger: small, and random enough for jitter. */

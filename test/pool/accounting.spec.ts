@@ -147,7 +147,7 @@ describe('P2: the sum of connections', () => {
     const entry = new PooledConnection<object>();
     census.enter();
     expect(() => census.move(entry, State.checking)).toThrow('bug: a connection cannot go from connecting to checking');
-    expect(entry.stateName).toBe('connecting');
+    expect(entry.state).toBe(State.connecting);
   });
 });
 

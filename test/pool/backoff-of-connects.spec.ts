@@ -170,6 +170,34 @@ describe('P1: the end of the backoff', () => {
     expect(pool.stats()).toMatchObject({ open: 3, downSince: undefined });
   });
 
+  test('while connects fail, a new connection that nobody waits for is pinged at once, to know sooner', async () => {
+    const { clock, factory, pool } = workbench({ size: 3 }, ['keepalive']);
+    factory.next('connect', REFUSE, REFUSE, REFUSE);
+    pool.start();
+    await clock.advance(100);
+    expect(factory.calls.keepalive).toBe(1);
+    expect(pool.stats()).toMatchObject({ open: 3, downSince: undefined });
+  });
+
+  test('one that fails that ping counts as a failed connect', async () => {
+    const { clock, factory, pool } = workbench({ size: 1, reconnect: { jitter: 'none' } }, ['keepalive']);
+    factory.next('connect', REFUSE);
+    factory.always('keepalive', { fail: new Error('not yet') });
+    pool.start();
+    await clock.advance(700);
+    expect(factory.connectTimes).toEqual([0, 100, 300, 700]);
+    expect(pool.stats().totals).toMatchObject({ connectFailures: 4, pings: 3, closed: { broken: 3 } });
+  });
+
+  test('a caller who waits gets the new connection, and it is not pinged first', async () => {
+    const { clock, factory, pool } = workbench({ size: 1 }, ['keepalive']);
+    factory.next('connect', REFUSE);
+    const lease = fateOf(pool.acquire());
+    await clock.advance(100);
+    expect(lease.state).toBe('resolved');
+    expect(factory.calls.keepalive).toBe(0);
+  });
+
   test('a lease that ends with the connection discarded shows nothing', async () => {
     const { clock, factory, pool } = workbench({ size: 2 });
     factory.next('connect', REFUSE, REFUSE);

@@ -170,7 +170,7 @@ describe('P9: checkAfterIdle', () => {
 
   it('goes on with the next if a check fails, and with a new connection if all do', async () => {
     const { clock, pool, factory } = await fullPool({ size: 2, checkAfterIdle: 1_000, siblingsOnBreak: 'keep' }, HOOKS);
-    factory.always('keepalive', { after: 100, then: { fail: new Error('gone') } });
+    factory.always('keepalive', { after: 100, outcome: { fail: new Error('gone') } });
     factory.always('connect', { after: 1_000 });
     const fate = fateOf(pool.acquire());
     await clock.advance(100);

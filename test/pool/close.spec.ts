@@ -120,8 +120,8 @@ describe('P10: close, of a pool that is', () => {
 
   it.each(['succeeds', 'fails'] as const)('pinging, with a ping that %s later', async (end) => {
     const ruled = await fullPool({ size: 1, keepalive: 10_000 }, { hooks: ['keepalive'], clock: { random: () => 0 } });
-    const then = end === 'succeeds' ? 'succeed' : { fail: new Error('late') };
-    ruled.factory.next('keepalive', { after: 3_000, then });
+    const outcome = end === 'succeeds' ? 'succeed' : { fail: new Error('late') };
+    ruled.factory.next('keepalive', { after: 3_000, outcome });
     await ruled.clock.advance(9_000);
     expect(ruled.pool.stats().checking).toBe(1);
     await ruled.pool.close();
@@ -437,7 +437,7 @@ describe('P10: close and hooks that misbehave', () => {
 
   it.each([
     ['hangs', 'hang'],
-    ['fails late', { after: 9_000, then: { fail: new Error('late') } }],
+    ['fails late', { after: 9_000, outcome: { fail: new Error('late') } }],
     ['succeeds late', { after: 9_000 }],
   ] as const)('resolves after closeTimeout, and says so, though close %s', async (_name, behaviour) => {
     const ruled = await fullPool({ size: 2, closeTimeout: 3_000 });
@@ -526,8 +526,8 @@ describe('P10: close and hooks that misbehave', () => {
         prepare: (factory) =>
           factory.next(
             'connect',
-            { after: 500, then: { fail: new Error('late') } },
-            { after: 500, then: { yield: null } },
+            { after: 500, outcome: { fail: new Error('late') } },
+            { after: 500, outcome: { yield: null } },
           ),
       },
     );

@@ -540,6 +540,19 @@ describe('F4: closing', () => {
     await closedClean(pool, clock);
   });
 
+  test('a close that fails may have left the connection open, so destroy is called', async () => {
+    const destroy = jest.fn();
+    const warn = jest.fn();
+    const factory = factoryOf<object>(() => ({ destroy }), { close: () => Promise.reject(new Error('no answer')) });
+    const { pool, clock } = poolOf(factory, { logger: { ...SILENT, warn } });
+    await pool.ready();
+    pool.recycle();
+    await clock.settle();
+    expect(destroy).toHaveBeenCalledTimes(1);
+    expect(warn).not.toHaveBeenCalled();
+    await closedClean(pool, clock);
+  });
+
   test('a connection without destroy that does not part is abandoned, and the log says so', async () => {
     const warn = jest.fn();
     const factory = factoryOf<object>(() => ({}), { close: () => new Promise(() => {}) });
@@ -986,8 +999,10 @@ describe('F5: whatever a hook does', () => {
       return new Promise(() => {});
     };
     let connects = 0;
+    let pings = 0;
     const factory = factoryOf<object>((context) => (connects++ === 0 ? hang('connect', context) : {}), {
-      keepalive: (_, context) => hang('keepalive', context),
+      // The first ping proves that the service is back after the connect that hung.
+      keepalive: (_, context) => (pings++ === 0 ? undefined : hang('keepalive', context)),
       reset: (_, context) => hang('reset', context),
     });
     const { pool } = poolOf(factory, { clock, keepalive: '30s' });

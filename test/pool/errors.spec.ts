@@ -124,8 +124,8 @@ describe('how an error is described in a line', () => {
     ['undefined', undefined, 'undefined'],
     ['null', null, 'null'],
     ['a symbol', Symbol('s'), 'Symbol(s)'],
-    ['an object', { message: 5 }, '[object Object]'],
-    ['an object that has no text', Object.create(null), 'an error that cannot be shown'],
+    ['an object', { message: 5 }, '{ message: 5 }'],
+    ['an object that has no text', Object.create(null), '[Object: null prototype] {}'],
     ['errors that contain themselves', circular, 'an error that cannot be shown'],
   ])('%s', (_what, error, line) => {
     expect(describeError(error)).toBe(line);

@@ -261,7 +261,7 @@ describe('P9: a ping that goes wrong', () => {
 
   it.each([
     ['succeeds', { after: 6_000 }],
-    ['fails', { after: 6_000, then: { fail: new Error('late') } }],
+    ['fails', { after: 6_000, outcome: { fail: new Error('late') } }],
   ] as const)('loses its say once its time is up: nothing follows if it %s after all', async (_name, behaviour) => {
     const { clock, pool, factory } = await fullPool(
       { size: 1, keepalive: INTERVAL, keepaliveTimeout: 2_000 },
@@ -278,7 +278,7 @@ describe('P9: a ping that goes wrong', () => {
       { size: 1, keepalive: INTERVAL },
       { hooks: ['keepalive'], clock: { random: () => 0 } },
     );
-    factory.next('keepalive', { after: 500, then: { fail: new Error('gone') } });
+    factory.next('keepalive', { after: 500, outcome: { fail: new Error('gone') } });
     await clock.advance(INTERVAL - 1_000);
     const fate = fateOf(pool.acquire());
     await clock.advance(500);

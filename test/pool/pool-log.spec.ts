@@ -103,6 +103,19 @@ describe('N7: what a pool logs', () => {
     await pool.close();
   });
 
+  test('an outage that begins with a connection that was lost at once, in other words than a refused one', async () => {
+    const { pool, factory, clock, lines } = bench();
+    await pool.ready();
+    factory.opened[0]!.die(new Error('kicked'));
+    await clock.advance(5_000);
+    expect(lines).toEqual([
+      'error: Pool "mail" lost a connection right after it was opened, and goes on trying: kicked',
+      'warn: Pool "mail" lost connection: kicked',
+      'log: Pool "mail" connects again, after 1.1 s and one failed connect',
+    ]);
+    await pool.close();
+  });
+
   test('a lease that is held for too long, with its age and where it was taken', async () => {
     const { pool, clock, lines } = bench({ leakDetection: '10s' });
     const lease = await pool.acquire();

@@ -76,7 +76,7 @@ describe('PoolStats', () => {
       { size: 1 },
       {
         clock: { start: 50_000 },
-        prepare: (scripted) => scripted.always('connect', { after: 10, then: { fail: error } }),
+        prepare: (scripted) => scripted.always('connect', { after: 10, outcome: { fail: error } }),
       },
     );
     pool.start();

@@ -112,9 +112,7 @@ export async function filled(...given: Parameters<typeof workbench>): Promise<Wo
 
 /** A hook that does this after so many milliseconds. */
 export function later(after: number, behaviour: Behaviour): Behaviour {
-  // It is no thenable: its `then` is no function.
-  // oxlint-disable-next-line unicorn/no-thenable
-  return { after, then: behaviour };
+  return { after, outcome: behaviour };
 }
 
 /** What has become of a promise so far. */

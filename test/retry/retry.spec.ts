@@ -116,8 +116,8 @@ describe('retry()', () => {
       ),
     ).rejects.toThrow();
     expect(logger.lines).toEqual([
-      'error fetchMail: gave up after 1 attempt, as maxRetries is 0 (Error: read ECONNRESET)',
-      'error retry(): gave up after 1 attempt, as maxRetries is 0 (Error: read ECONNRESET)',
+      'error fetchMail: gave up after 1 attempt, as maxRetries is 0 (read ECONNRESET)',
+      'error retry(): gave up after 1 attempt, as maxRetries is 0 (read ECONNRESET)',
     ]);
     expect(logger.contexts).toEqual([]);
     const written = jest.spyOn(process.stdout, 'write');

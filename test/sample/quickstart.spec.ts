@@ -91,6 +91,8 @@ describe('sample 01-quickstart', () => {
     expect(sample.output).toMatch(/Pool "store" lost \d+ connections: /);
     expect(sample.output.match(/Pool "store" cannot connect, and goes on trying: .*ECONNREFUSED/g)).toHaveLength(1);
     expect(sample.output.match(/Pool "store" connects again, after /g)).toHaveLength(1);
-    expect(sample.output).toMatch(/store: open +\d+\/20 {2}idle +\d+ {2}leased +\d+ {2}waiting +\d+ {2}replaced +\d+ {2}retries +[1-9]/);
+    expect(sample.output).toMatch(
+      /store: open +\d+\/20 {2}idle +\d+ {2}leased +\d+ {2}waiting +\d+ {2}replaced +\d+ {2}retries +[1-9]/,
+    );
   });
 });

@@ -1,5 +1,3 @@
-// A behaviour that comes later says what it is in `then`, which is no method.
-// oxlint-disable unicorn/no-thenable
 import { describe, expect, test } from '@jest/globals';
 import type { ConnectContext } from '../../src/pool/connection-factory.js';
 import { ConnectionPool } from '../../src/pool/connection-pool.js';
@@ -77,9 +75,9 @@ describe('ScriptedFactory', () => {
 
   test.each<[string, Parameters<ScriptedFactory['next']>[1], unknown]>([
     ['succeeds', { after: 100 }, { value: expect.any(ScriptedConnection) }],
-    ['fails', { after: 100, then: { fail: FAILURE } }, { error: FAILURE }],
-    ['fails, where it would have thrown', { after: 100, then: { throw: FAILURE } }, { error: FAILURE }],
-    ['waits once more', { after: 50, then: { after: 50, then: { yield: 5 } } }, { value: 5 }],
+    ['fails', { after: 100, outcome: { fail: FAILURE } }, { error: FAILURE }],
+    ['fails, where it would have thrown', { after: 100, outcome: { throw: FAILURE } }, { error: FAILURE }],
+    ['waits once more', { after: 50, outcome: { after: 50, outcome: { yield: 5 } } }, { value: 5 }],
   ])('%s after a time on its clock', async (_what, behaviour, expected) => {
     const clock = new VirtualClock();
     const factory = new ScriptedFactory({ clock }).next('connect', behaviour);

@@ -48,7 +48,7 @@ describe('VirtualClock', () => {
     }, 10);
     clock.setTimeout(() => order.push('second'), 20);
     await clock.advance(20);
-    expect(order).toEqual(['first', 'its immediate', 'its promise', 'its timer at 15', 'second']);
+    expect(order).toEqual(['first', 'its promise', 'its immediate', 'its timer at 15', 'second']);
   });
 
   test('does not fire a timer that was cleared, and does not mind one that has fired', async () => {
