@@ -1,5 +1,5 @@
 import type { Clock } from './clock.js';
-import { isAbandonment, isBrokenBy, noteBrokenBy } from './connection-error.js';
+import { noteBrokenBy } from './connection-error.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import type { Duration } from './duration.js';
 import { AcquireTimeoutError, PoolClosedError, PoolOverloadedError, type PoolCounts } from './errors.js';
@@ -8,12 +8,12 @@ import { PoolLease, type Lease, type LeaseHome, type Outcome } from './lease.js'
 import { PoolLog } from './pool-log.js';
 import { isGone, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
-import type { ErrorMatcher } from './rules.js';
 import { readSize, readTimeout, resolveSettings } from './settings.js';
 import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
 import { Shutdown } from './shutdown.js';
 import { Totals, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
+import { Judge } from './verdict.js';
 import { explainWait } from './wait-diagnosis.js';
 import { WaitQueue, Waiter } from './wait-queue.js';
 
@@ -47,13 +47,11 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private readonly leaks: LeakWatch<C> | undefined;
   private readonly home: LeaseHome<C>;
   private readonly lendsNewest: boolean;
-  /** What tells that an error broke the connection, besides what always does. */
-  private readonly breakers: readonly ErrorMatcher[];
+  private readonly judge: Judge;
   /** Leases returned, to tell a time-out whether any came back while its caller waited. */
   private returns = 0;
   private started = false;
-  private shutdown: Shutdown | undefined;
-  private finished = false;
+  private shutdown: Shutdown<C> | undefined;
 
   /** @throws PoolSettingsError which lists every fault of the settings and of the factory */
   constructor(
@@ -65,9 +63,9 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.name = name;
     this.clock = clock;
     this.lendsNewest = order === 'lifo';
-    this.breakers = [...connectionErrors, (error: unknown) => factory.isConnectionError?.(error) ?? false];
+    this.judge = new Judge(factory, connectionErrors);
     this.log = new PoolLog(name, logger, clock);
-    this.home = { name, takeBack: (...lease) => this.takeBack(...lease) };
+    this.home = { name, takeBack: (entry, outcome, error, signal) => this.takeBack(entry, outcome, error, signal) };
     this.stock = new Stock(factory, this.settings, clock, this.totals, this.log, {
       waiting: () => this.queue.length,
       offer: (entry) => this.offer(entry),
@@ -201,8 +199,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
       return Promise.reject(error);
     }
     const shutdown = this.shutdown ?? this.beginShutdown();
-    if (!this.finished) shutdown.within(timeout);
-    this.changed();
+    shutdown.within(timeout);
+    shutdown.proceed();
     return shutdown.promise;
   }
 
@@ -263,7 +261,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     error: unknown,
     signal: AbortSignal | undefined,
   ): void {
-    const verdict = outcome === 'succeeded' ? 'intact' : this.judge(outcome, error, signal);
+    const verdict = this.judge.verdict(outcome, error, signal);
     // The pool may have been closed, and the connection with it.
     if (entry.state !== State.leased) return;
     const { stock } = this;
@@ -274,14 +272,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
     else if (verdict === 'unsure') this.bury(entry, undefined);
     else if (stock.isUsable(entry)) this.receive(entry);
     else stock.loseUnusable(entry, error);
-  }
-
-  /** What a failure says of the connection. */
-  private judge(outcome: Outcome, error: unknown, signal: AbortSignal | undefined): 'intact' | 'broken' | 'unsure' {
-    if (signal?.aborted === true || (outcome === 'discarded' && error === undefined)) return 'unsure';
-    if (isBrokenBy(error, this.breakers)) return 'broken';
-    if (isAbandonment(error)) return 'unsure';
-    return outcome === 'discarded' ? 'broken' : 'intact';
   }
 
   /** A lease has ended well. */
@@ -355,7 +345,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private changed(): void {
     const { stock, queue, readiness } = this;
     if (this.shutdown !== undefined) {
-      this.windDown(this.shutdown);
+      this.shutdown.proceed();
       return;
     }
     // Where callers wait though connections are idle, those must be checked first: as many as there are callers.
@@ -366,7 +356,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   /** Timers behind a promise that somebody awaits keep the process alive, others do not. */
   private demandChanged(): void {
-    const closing = this.shutdown !== undefined && !this.finished;
+    const closing = this.shutdown?.isOver === false;
     this.stock.setVital(closing || this.queue.length > 0 || this.readiness.isAwaited);
   }
 
@@ -401,38 +391,17 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   // Closing --------------------------------------------------------------------------------------------------------
 
-  private beginShutdown(): Shutdown {
-    this.shutdown = new Shutdown(this.clock, (timeout) => this.force(timeout));
-    this.readiness.rejectAll(() => new PoolClosedError(this.name));
-    this.stock.wind();
+  private beginShutdown(): Shutdown<C> {
+    const { name, clock, stock, queue, log } = this;
+    const over = (): void => {
+      this.demandChanged();
+      this.leaks?.stop();
+    };
+    // Known before anything else happens: a hook may call the pool from here on.
+    this.shutdown = new Shutdown(name, clock, stock, queue, log, over);
+    this.readiness.rejectAll(() => new PoolClosedError(name));
+    stock.wind();
     this.demandChanged();
     return this.shutdown;
-  }
-
-  /** Connects go on only for those who wait; when nobody does, and all is closed, the pool is closed. */
-  private windDown(shutdown: Shutdown): void {
-    const { stock, queue } = this;
-    if (queue.length > 0) {
-      stock.filler.fill();
-      return;
-    }
-    stock.abandon(new PoolClosedError(this.name));
-    if (stock.census.total > 0 || stock.closer.inFlight > 0) return;
-    // Once more for each connect that arrives late.
-    this.finished = true;
-    this.demandChanged();
-    stock.stop();
-    queue.clear();
-    this.leaks?.stop();
-    shutdown.finish();
-  }
-
-  /** Time is up. */
-  private force(timeout: number): void {
-    const { stock, queue } = this;
-    queue.rejectAll(() => new PoolClosedError(this.name));
-    if (stock.census.leased > 0) this.log.forcedShutdown(stock.census.leased, timeout);
-    stock.closeAll(State.leased);
-    this.changed();
   }
 }

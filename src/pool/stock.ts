@@ -1,17 +1,17 @@
-import { isStream, isUsableStream, tolerateErrors, unreadBytes, watchEmitter } from './capabilities.js';
+import { tolerateErrors, unreadBytes } from './capabilities.js';
 import { Checkup } from './checkup.js';
 import type { Clock } from './clock.js';
 import { Closer } from './closer.js';
 import { ConnectionError, noteBrokenBy } from './connection-error.js';
 import type { CloseReason, ConnectionFactory } from './connection-factory.js';
 import { Filler } from './filler.js';
-import { silence } from './hook-call.js';
 import { IdleQueue } from './idle-queue.js';
 import type { PoolLog } from './pool-log.js';
 import { Census, isGone, State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings, SizeBounds } from './settings.js';
 import type { Totals } from './stats.js';
 import { Upkeep } from './upkeep.js';
+import { Watcher } from './watcher.js';
 
 /** What the stock asks of its pool. */
 export interface StockHost<C> {
@@ -40,6 +40,7 @@ export class Stock<C> {
   filling = false;
   /** More connections than the bounds allow, after a resize: those that come free are to go. */
   overfull = false;
+  private readonly watcher: Watcher<C>;
   private readonly checkup: Checkup<C>;
   private readonly upkeep: Upkeep<C>;
   /** The connections that are held, to tell one that is handed out twice. */
@@ -56,6 +57,7 @@ export class Stock<C> {
     this.bounds = settings.size;
     this.idle = new IdleQueue(settings.order);
     this.closer = new Closer(factory, settings, clock, log);
+    this.watcher = new Watcher(factory, (entry, error) => this.told(entry, error));
     this.checkup = new Checkup(factory, settings, clock);
     this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
       wanted: () => this.wanted(),
@@ -71,19 +73,9 @@ export class Stock<C> {
     });
   }
 
-  /** Whether the connection can be lent; its factory or, of a stream, its state says so. */
+  /** Whether the connection can be lent. */
   isUsable(entry: PooledConnection<C>): boolean {
-    if (this.factory.isUsable !== undefined) {
-      try {
-        const usable = this.factory.isUsable(entry.connection);
-        silence(usable);
-        return usable && !isGone(entry);
-      } catch {
-        return false;
-      }
-    }
-    const connection: unknown = entry.connection;
-    return !entry.isStream || !isStream(connection) || isUsableStream(connection, entry.unread);
+    return this.watcher.isUsable(entry);
   }
 
   /** Nobody wants it now. */
@@ -159,7 +151,7 @@ export class Stock<C> {
     if (entry.state === State.idle) this.idle.remove(entry);
     this.census.move(entry, State.closing);
     entry.pending?.giveUp(new ConnectionError(`Pool "${this.settings.name}" closes this connection (${reason})`));
-    this.stopWatching(entry);
+    this.watcher.stop(entry);
     this.totals.closed[reason]++;
     this.closer.close(entry.connection, reason, () => {
       if (reason !== 'broken') this.forget(entry);
@@ -252,7 +244,8 @@ export class Stock<C> {
       return;
     }
     this.take(entry, connection);
-    if (entry.doom !== undefined || !this.watch(entry)) {
+    if (entry.doom === undefined) this.watcher.watch(entry);
+    if (entry.doom !== undefined) {
       this.retire(entry, 'broken');
       return;
     }
@@ -302,33 +295,6 @@ export class Stock<C> {
       this.held.delete(connection);
       this.host.changed();
     });
-  }
-
-  /** False if it is dead already. */
-  private watch(entry: PooledConnection<C>): boolean {
-    const broken = (error?: unknown): void => this.told(entry, error);
-    try {
-      entry.isStream = isStream(entry.connection);
-      entry.stopWatching =
-        this.factory.watch === undefined
-          ? watchEmitter(entry.connection, broken)
-          : this.factory.watch(entry.connection, broken);
-      entry.watched = entry.stopWatching !== undefined;
-      silence(entry.stopWatching);
-    } catch (error) {
-      this.told(entry, error);
-    }
-    return entry.doom === undefined;
-  }
-
-  private stopWatching(entry: PooledConnection<C>): void {
-    const { stopWatching } = entry;
-    entry.stopWatching = undefined;
-    try {
-      silence(stopWatching?.());
-    } catch {
-      // The watch is over for us; a late word from it finds the connection closing and is ignored.
-    }
   }
 
   /** A death told by watch. Whoever holds the connection may finish; nobody gets it after. */

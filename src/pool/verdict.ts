@@ -1,0 +1,28 @@
+import { isAbandonment, isBrokenBy } from './connection-error.js';
+import type { ConnectionFactory } from './connection-factory.js';
+import type { Outcome } from './lease.js';
+import type { ErrorMatcher } from './rules.js';
+
+/** What the end of a lease says of its connection. Of one that is `'unsure'`, a reply may still be on its way. */
+export type Verdict = 'intact' | 'broken' | 'unsure';
+
+/** Judges connections by what the work on them failed with. */
+export class Judge {
+  /** What tells that an error broke the connection, besides what always does. */
+  private readonly breakers: readonly ErrorMatcher[];
+
+  constructor(
+    factory: Pick<ConnectionFactory<unknown>, 'isConnectionError'>,
+    connectionErrors: readonly ErrorMatcher[],
+  ) {
+    this.breakers = [...connectionErrors, (error: unknown) => factory.isConnectionError?.(error) ?? false];
+  }
+
+  verdict(outcome: Outcome, error: unknown, signal: AbortSignal | undefined): Verdict {
+    if (outcome === 'succeeded') return 'intact';
+    if (signal?.aborted === true || (outcome === 'discarded' && error === undefined)) return 'unsure';
+    if (isBrokenBy(error, this.breakers)) return 'broken';
+    if (isAbandonment(error)) return 'unsure';
+    return outcome === 'discarded' ? 'broken' : 'intact';
+  }
+}

@@ -1,0 +1,54 @@
+import { isStream, isUsableStream, watchEmitter } from './capabilities.js';
+import type { ConnectionFactory } from './connection-factory.js';
+import { silence } from './hook-call.js';
+import { isGone, type PooledConnection } from './pooled-connection.js';
+
+/** Knows whether connections are alive: by their factory's hooks, or by what they are. */
+export class Watcher<C> {
+  /** @param told called with a connection that has died */
+  constructor(
+    private readonly factory: ConnectionFactory<C>,
+    private readonly told: (entry: PooledConnection<C>, error: unknown) => void,
+  ) {}
+
+  /** Whether the connection can be lent; its factory or, of a stream, its state says so. */
+  isUsable(entry: PooledConnection<C>): boolean {
+    if (this.factory.isUsable !== undefined) {
+      try {
+        const usable = this.factory.isUsable(entry.connection);
+        silence(usable);
+        return usable && !isGone(entry);
+      } catch {
+        return false;
+      }
+    }
+    const connection: unknown = entry.connection;
+    return !entry.isStream || !isStream(connection) || isUsableStream(connection, entry.unread);
+  }
+
+  watch(entry: PooledConnection<C>): void {
+    const broken = (error?: unknown): void => this.told(entry, error);
+    try {
+      entry.isStream = isStream(entry.connection);
+      entry.stopWatching =
+        this.factory.watch === undefined
+          ? watchEmitter(entry.connection, broken)
+          : this.factory.watch(entry.connection, broken);
+      entry.watched = entry.stopWatching !== undefined;
+      silence(entry.stopWatching);
+    } catch (error) {
+      // What cannot be watched cannot be trusted.
+      this.told(entry, error);
+    }
+  }
+
+  stop(entry: PooledConnection<C>): void {
+    const { stopWatching } = entry;
+    entry.stopWatching = undefined;
+    try {
+      silence(stopWatching?.());
+    } catch {
+      // The watch is over for us; a late word from it finds the connection closing and is ignored.
+    }
+  }
+}
