@@ -12,11 +12,19 @@ import { RetryCounter } from './retry-counter.js';
 
 const IN_TERMINAL = process.stdout.isTTY;
 
+/** The lines that are on the screen. */
+let shown = '';
+
 /** Prints above the live lines. */
 export class TerminalLogger extends ConsoleLogger {
   protected override printMessages(...args: Parameters<ConsoleLogger['printMessages']>): void {
-    if (IN_TERMINAL) logUpdate.clear();
+    if (!IN_TERMINAL || shown === '') {
+      super.printMessages(...args);
+      return;
+    }
+    logUpdate.clear();
     super.printMessages(...args);
+    logUpdate(shown);
   }
 }
 
@@ -25,7 +33,6 @@ export class TerminalLogger extends ConsoleLogger {
 export class LiveLines implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Pools');
   private timer: NodeJS.Timeout | undefined;
-  private shown = '';
 
   constructor(
     @Inject(ConnectionPools) private readonly pools: ConnectionPools,
@@ -39,22 +46,24 @@ export class LiveLines implements OnApplicationBootstrap, OnModuleDestroy {
   onModuleDestroy(): void {
     clearInterval(this.timer);
     if (IN_TERMINAL) logUpdate.done();
+    shown = '';
   }
 
   private show(): void {
     const lines = [...this.pools].map((pool) => this.describe(pool)).join('\n');
+    if (lines === shown) return;
+    shown = lines;
     if (IN_TERMINAL) logUpdate(lines);
-    else if (lines !== this.shown) this.logger.log(lines);
-    this.shown = lines;
+    else this.logger.log(lines);
   }
 
   private describe(pool: ConnectionPool<unknown>): string {
     const { size, open, idle, leased, waiting, downSince, totals } = pool.stats();
     const { broken, expired, recycled } = totals.closed;
-    const health = downSince === undefined ? '' : '  DOWN';
+    const health = downSince === undefined ? '' : ' DOWN';
     return (
-      `${pool.name}: open ${pad(open)}/${size}  idle ${pad(idle)}  leased ${pad(leased)}  waiting ${pad(waiting)}  ` +
-      `replaced ${pad(broken + expired + recycled)}  retries ${pad(this.counter.retries)}${health}`
+      `${pool.name}: open ${pad(open)}/${size} idle ${pad(idle)} leased ${pad(leased)} waiting ${pad(waiting)} ` +
+      `replaced ${pad(broken + expired + recycled)} retries ${pad(this.counter.retries)}${health}`
     );
   }
 }

@@ -17,8 +17,14 @@ export class StoreConnectionFactory extends ConnectionFactory<StoreClient> {
     const socket = connect({ host: this.store.host, port: this.store.port, noDelay: true, signal });
     await once(socket, 'connect', { signal });
     const client = new StoreClient(socket);
-    await client.readLine();
-    await client.send(`LOGIN ${this.store.token}`);
+    try {
+      await client.readLine();
+      await client.send(`LOGIN ${this.store.token}`);
+    } catch (error) {
+      // A connect that fails leaves nothing behind.
+      socket.destroy();
+      throw error;
+    }
     return client;
   }
 

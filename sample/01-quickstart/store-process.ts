@@ -14,8 +14,9 @@ export class StoreProcess {
   readonly host = '127.0.0.1';
   readonly token = 'let-me-in';
   port = 0;
-  private readonly file = join(mkdtempSync(join(tmpdir(), 'quickstart-')), 'store.txt');
+  private readonly folder = mkdtempSync(join(tmpdir(), 'quickstart-'));
   private child: ChildProcess | undefined;
+  private comesBack: NodeJS.Timeout | undefined;
 
   static async launch(): Promise<StoreProcess> {
     const store = new StoreProcess();
@@ -23,22 +24,24 @@ export class StoreProcess {
     return store;
   }
 
-  /** Resets all connections. */
+  /** Resets all connections. While the store is down there are none. */
   break(): void {
-    this.child?.send('break');
+    if (this.child?.connected === true) this.child.send('break');
   }
 
-  /** Dies at once; is back on the same port after this many milliseconds. */
+  /** Dies at once; is back on the same port after this many milliseconds. Asked again meanwhile, it stays down for longer. */
   restart(downFor: number): void {
     this.child?.kill('SIGKILL');
-    setTimeout(() => void this.start(), downFor);
+    this.child = undefined;
+    clearTimeout(this.comesBack);
+    this.comesBack = setTimeout(() => void this.start(), downFor).unref();
   }
 
   private async start(): Promise<void> {
-    const child = fork(SERVER, [String(this.port), this.token, this.file]);
+    const child = fork(SERVER, [String(this.port), this.token, join(this.folder, 'store.txt')]);
+    this.child = child;
     const [address] = (await once(child, 'message')) as [AddressInfo];
     this.port = address.port;
-    this.child = child;
     // It ends when this process does, and does not keep it from ending.
     child.unref();
     child.channel?.unref();

@@ -4,8 +4,9 @@
  *
  * What was set is appended to a file, so that a restart forgets nothing.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const [port, token, file] = process.argv.slice(2) as [string, string, string];
@@ -26,7 +27,10 @@ const server = createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => {});
   socket.on('close', () => sockets.delete(socket));
   socket.write('STORE 1\n');
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket });
+  // It repeats the socket's errors.
+  lines.on('error', () => {});
+  lines.on('line', (line) => {
     const [command, rest] = split(line);
     if (command === 'LOGIN') {
       loggedIn = rest === token;
@@ -68,7 +72,10 @@ process.on('message', (message) => {
 });
 
 // The application has gone, however it went.
-process.on('disconnect', () => process.exit());
+process.on('disconnect', () => {
+  rmSync(dirname(file), { recursive: true, force: true });
+  process.exit();
+});
 
 // A terminal sends Ctrl-C to both processes; the application closes its connections first and then lets go of this one.
 process.on('SIGINT', () => {});

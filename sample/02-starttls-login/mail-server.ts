@@ -17,7 +17,6 @@ export class MailServer implements OnApplicationShutdown {
   readonly user = 'reader';
   readonly password = 'open sesame';
   private server: Server | undefined;
-  private readonly sockets = new Set<Socket>();
 
   static async launch(): Promise<MailServer> {
     const mail = new MailServer();
@@ -39,9 +38,7 @@ export class MailServer implements OnApplicationShutdown {
 
   /** In the clear, there is nothing to do but STARTTLS. */
   private greet(socket: Socket, context: SecureContext): void {
-    this.sockets.add(socket);
     socket.on('error', () => {});
-    socket.on('close', () => this.sockets.delete(socket));
     socket.write('220 mail ready\r\n');
     socket.once('data', (data: Buffer) => {
       if (data.toString() !== 'STARTTLS\r\n') {
@@ -56,7 +53,10 @@ export class MailServer implements OnApplicationShutdown {
   private serve(socket: TLSSocket): void {
     let loggedIn = false;
     socket.on('error', () => {});
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket });
+    // It repeats the socket's errors.
+    lines.on('error', () => {});
+    lines.on('line', (line) => {
       const [command, ...args] = line.split('\t');
       if (command === 'LOGIN') {
         loggedIn = args[0] === this.user && args[1] === this.password;

@@ -1,20 +1,6 @@
-import { Controller, Get, Inject, Injectable, Module } from '@nestjs/common';
-import {
-  ConnectionPool,
-  ConnectionPoolModule,
-  InjectPool,
-  Retryable,
-  retryContext,
-  type PoolOf,
-} from 'nestjs-connection-pool';
+import { Controller, Get, Inject, Injectable, ServiceUnavailableException } from '@nestjs/common';
+import { AcquireTimeoutError, ConnectionPool, InjectPool, Retryable, retryContext, type PoolOf } from 'nestjs-connection-pool';
 import { ask, MailConnectionFactory } from './mail-connection.factory.js';
-import { MailServer } from './mail-server.js';
-
-@Module({
-  providers: [{ provide: MailServer, useFactory: () => MailServer.launch() }],
-  exports: [MailServer],
-})
-export class MailServerModule {}
 
 @Injectable()
 export class MailboxService {
@@ -36,7 +22,13 @@ export class MailboxController {
 
   @Get('messages')
   async messages(): Promise<{ messages: number }> {
-    return { messages: await this.mailbox.count() };
+    try {
+      return { messages: await this.mailbox.count() };
+    } catch (error) {
+      // It says whether the pool is busy or the mail server is down, and why.
+      if (error instanceof AcquireTimeoutError) throw new ServiceUnavailableException(error.message);
+      throw error;
+    }
   }
 
   @Get('pool')
@@ -45,15 +37,3 @@ export class MailboxController {
     return { open, lastConnectError: lastConnectError instanceof Error ? lastConnectError.message : null };
   }
 }
-
-@Module({
-  imports: [
-    MailServerModule,
-    ConnectionPoolModule.forFeature([
-      { factory: MailConnectionFactory, imports: [MailServerModule], size: 4, keepalive: '20s', acquireTimeout: '1s' },
-    ]),
-  ],
-  controllers: [MailboxController],
-  providers: [MailboxService],
-})
-export class AppModule {}

@@ -26,8 +26,9 @@ function featureModule(definition: PoolDefinition): DynamicModule {
   const { name, factory, imports, settingsFactory } = definition;
   const settings: FactoryProvider<unknown> = {
     provide: `Settings of ConnectionPool(${name})`,
-    inject: settingsFactory?.inject ?? [],
-    useFactory: settingsFactory?.useFactory ?? (() => undefined),
+    inject: [PoolRegistry, ...(settingsFactory?.inject ?? [])],
+    useFactory: (registry: PoolRegistry, ...dependencies: never[]) =>
+      registry.orClose(() => settingsFactory?.useFactory(...dependencies)),
   };
   const pool: FactoryProvider<unknown> = {
     provide: getPoolToken(name),
@@ -57,9 +58,7 @@ function moduleClass(definition: PoolDefinition): Type {
   class FeatureModule {
     static readonly definition = definition;
   }
-  const name =
-    `ConnectionPoolModule(${definition.name}: sees global providers and its definition's imports; ` +
-    'move others to a module that both import)';
+  const name = `ConnectionPoolModule(${definition.name}; to inject more, move it to a module that both import)`;
   Object.defineProperty(FeatureModule, 'name', { value: name });
   Module({})(FeatureModule);
   return FeatureModule;

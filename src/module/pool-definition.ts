@@ -1,7 +1,7 @@
 import type { FactoryProvider, ModuleMetadata } from '@nestjs/common';
 import { poolNameOf, type ConnectionFactoryClass } from '../pool/connection-factory.js';
 import { PoolSettingsError } from '../pool/errors.js';
-import { describeValue, func, rule, text, type Fault, type Reading } from '../pool/rules.js';
+import { describeValue, func, isPlainObject, rule, text, type Fault, type Reading } from '../pool/rules.js';
 import { SETTING_RULES, type ResolvedSettings } from '../pool/settings.js';
 import type { AsyncPoolFeature, PoolFeature } from './module-options.js';
 import { validatedOptions } from './validated-options.js';
@@ -22,7 +22,8 @@ export interface PoolDefinition {
 }
 
 const NAME = text();
-const FACTORY = rule('a class that extends ConnectionFactory', (value) =>
+const CIRCLE = '(undefined is often a class of a file that is imported in a circle)';
+const FACTORY = rule(`a class that extends ConnectionFactory ${CIRCLE}`, (value) =>
   typeof value === 'function' && typeof value.prototype === 'object' ? (value as ConnectionFactoryClass) : undefined,
 );
 const LIST = rule('a list', (value) => (Array.isArray(value) ? (value as unknown[]) : undefined));
@@ -47,9 +48,13 @@ const ASYNC_FEATURE = validatedOptions<AsyncPoolFeature>({
  */
 export function readFeatures(features: unknown): PoolDefinition[] {
   return readList('forFeature', features, (feature, reading) => {
+    if (!isFeature(feature)) {
+      reading.faults.push({ path: '', received: describeValue(feature), allowed: FEATURE_FORMS });
+      return undefined;
+    }
     const given = typeof feature === 'function' ? { factory: feature } : feature;
     const known: Reading = { faults: [], fromText: false };
-    const { factory, name, imports = [], ...settings } = FEATURE.read(given, '', known) ?? {};
+    const { factory, name, imports = [], ...settings } = FEATURE.read(given, '', known)!;
     const named = nameOf(factory, name, known);
     if (factory === undefined || named === undefined) {
       reading.faults.push(...missing('factory', factory, known), ...known.faults);
@@ -72,6 +77,13 @@ export function readAsyncFeatures(features: unknown): PoolDefinition[] {
     if (factory === undefined || named === undefined || useFactory === undefined) return undefined;
     return { name: named, factory, imports, settings: {}, faults: [], settingsFactory: { inject, useFactory } };
   });
+}
+
+const FEATURE_FORMS = `a factory class, not an instance of it, or a definition { factory, ... } ${CIRCLE}`;
+
+/** A class, or something that may be a definition; an instance of a factory, which has connect(), is not one. */
+function isFeature(feature: unknown): boolean {
+  return typeof feature === 'function' || (isPlainObject(feature) && typeof feature['connect'] !== 'function');
 }
 
 type ReadOne = (feature: unknown, reading: Reading) => PoolDefinition | undefined;

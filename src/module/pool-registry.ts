@@ -5,7 +5,7 @@ import { ConnectionPool } from '../pool/connection-pool.js';
 import { PoolSettingsError } from '../pool/errors.js';
 import { describeValue } from '../pool/rules.js';
 import type { Fault } from '../pool/rules.js';
-import { resolveSettings, type PoolLogger, type ResolvedSettings } from '../pool/settings.js';
+import { factoryFaults, resolveSettings, type PoolLogger, type ResolvedSettings } from '../pool/settings.js';
 import { dependenciesOf, type ModuleGraph, type NestModule } from './module-graph.js';
 import { UNNAMED_SETTINGS, type GivenSettings, type PoolDefinition } from './pool-definition.js';
 import type { SettingsLayers } from './settings-layers.js';
@@ -51,12 +51,24 @@ export class PoolRegistry {
    * @throws PoolSettingsError
    */
   async pool(definition: PoolDefinition, parts: PoolParts): Promise<ConnectionPool<unknown>> {
+    return this.orClose(() => {
+      try {
+        const own = this.readOwn(definition, parts.made);
+        const before = this.owned.get(definition.name);
+        return before === undefined ? this.make(definition, own, parts) : this.share(before, definition, own);
+      } catch (error) {
+        /* istanbul ignore else -- nothing else is thrown here, but a bug of ours must come out as it is */
+        if (error instanceof PoolSettingsError) throw this.withOthers(error, definition, parts.layers);
+        throw error;
+      }
+    });
+  }
+
+  /** Does a part of the start; should it fail, the pools are closed that a constructor may have set going by now. */
+  async orClose<R>(work: () => R | Promise<R>): Promise<R> {
     try {
-      const own = this.readOwn(definition, parts.made);
-      const before = this.owned.get(definition.name);
-      return before === undefined ? this.make(definition, own, parts) : this.share(before, definition, own);
+      return await work();
     } catch (error) {
-      // A constructor may have set others going by now.
       if (this.phase === 'building') await this.close();
       throw error;
     }
@@ -105,6 +117,16 @@ export class PoolRegistry {
     if (this.phase !== 'building' && this.root === undefined) throw lazy('forRoot', 'a call in a lazily loaded module');
   }
 
+  /** The start fails anyway: what the factories of pools lack that are not yet made is told along with it. */
+  private withOthers(error: PoolSettingsError, { name }: PoolDefinition, layers: SettingsLayers): PoolSettingsError {
+    const others = new Map(this.graph.features().map(({ definition }) => [definition.name, definition]));
+    const unmade = [...others.values()].filter((each) => each.name !== name && !this.owned.has(each.name));
+    const faults = unmade.flatMap((each) => layers.classFaults(each));
+    return faults.length === 0
+      ? error
+      : new PoolSettingsError(`${error.subject} and others`, [...error.faults, ...faults]);
+  }
+
   private readOwn(definition: PoolDefinition, made: unknown): GivenSettings {
     const { name, settingsFactory } = definition;
     const faults: Fault[] = [...definition.faults];
@@ -123,6 +145,8 @@ export class PoolRegistry {
     }
     const { layers, logger, clock, factory } = parts;
     const given = { logger, clock, ...layers.settingsOf(name, own), name };
+    const faults = factoryFaults(factory, given);
+    if (faults.length > 0) throw new PoolSettingsError(`pool "${name}"`, layers.located(name, own, faults));
     const settings = resolveSettings(factory, given);
     const pool = new ConnectionPool(factory, given);
     this.owned.set(name, { definition, own, settings, pool });

@@ -1,6 +1,6 @@
 import type { Reading } from '../pool/rules.js';
-import { isPlainObject } from '../pool/rules.js';
-import { LOGGER_RULE, type PoolLogger } from '../pool/settings.js';
+import { describeValue, isPlainObject } from '../pool/rules.js';
+import { LOGGER_RULE, SETTING_RULES, type PoolLogger } from '../pool/settings.js';
 import { RETRY_RULES, type ReadRetryOptions } from '../retry/retry-options.js';
 import { UNNAMED_SETTINGS, type GivenSettings } from './pool-definition.js';
 import { dictionary, validatedOptions } from './validated-options.js';
@@ -22,16 +22,23 @@ export interface OptionsForm {
 /** Whether the application has a `forRoot`, and whether its options may be text. Known before any provider is made. */
 export const OPTIONS_FORM = Symbol('CONNECTION_POOL_OPTIONS_FORM');
 
-const ROOT = validatedOptions<RootOptions & { logger: PoolLogger }>({
-  defaults: UNNAMED_SETTINGS,
-  pools: dictionary('settings by the name of their pool', UNNAMED_SETTINGS),
-  retry: dictionary('retry options by the name of their preset', validatedOptions<ReadRetryOptions>(RETRY_RULES)),
-  logger: LOGGER_RULE,
-});
+const ROOT = validatedOptions<RootOptions & { logger: PoolLogger }>(
+  {
+    defaults: UNNAMED_SETTINGS,
+    pools: dictionary('settings by the name of their pool', UNNAMED_SETTINGS),
+    retry: dictionary('retry options by the name of their preset', validatedOptions<ReadRetryOptions>(RETRY_RULES)),
+    logger: LOGGER_RULE,
+  },
+  (key) => (Object.hasOwn(SETTING_RULES, key) ? '; a setting of all pools belongs into defaults' : ''),
+);
 
 /** Reads the options of `forRoot`; the faults are added to the reading's. */
 export function readRootOptions(options: unknown, reading: Reading): RootOptions {
-  const { defaults = {}, pools = {}, retry = {} } = ROOT.read(options, '', reading) ?? {};
+  if (!isPlainObject(options)) {
+    reading.faults.push({ path: 'options', received: describeValue(options), allowed: ROOT.allowed });
+    return { defaults: {}, pools: {}, retry: {} };
+  }
+  const { defaults = {}, pools = {}, retry = {} } = ROOT.read(options, '', reading)!;
   return { defaults, pools, retry };
 }
 

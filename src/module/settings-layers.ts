@@ -1,5 +1,6 @@
 import { PoolSettingsError } from '../pool/errors.js';
 import type { Fault } from '../pool/rules.js';
+import { factoryFaults } from '../pool/settings.js';
 import type { ModuleGraph } from './module-graph.js';
 import type { GivenSettings, PoolDefinition } from './pool-definition.js';
 import { readRootOptions, type OptionsForm, type RootOptions } from './root-options.js';
@@ -18,6 +19,24 @@ export class SettingsLayers {
     const laid = Object.assign({}, ...layers) as GivenSettings;
     const reconnect = Object.assign({}, ...layers.map((layer) => layer?.reconnect)) as GivenSettings['reconnect'];
     return { ...laid, reconnect };
+  }
+
+  /** What is wrong with the factory of a pool that has not been made yet, as far as its class shows it. */
+  classFaults({ name, factory, settings }: PoolDefinition): Fault[] {
+    return this.located(name, settings, factoryFaults(factory.prototype, this.settingsOf(name, settings)));
+  }
+
+  /** Faults of a pool's settings or its factory, with the path to where the value came from. */
+  located(name: string, own: GivenSettings, faults: readonly Fault[]): Fault[] {
+    const layers: ReadonlyArray<[string, object | undefined]> = [
+      [`pools.${name}`, Object.hasOwn(this.root.pools, name) ? this.root.pools[name] : undefined],
+      [`forFeature.${name}`, own],
+      ['defaults', this.root.defaults],
+    ];
+    return faults.map((fault) => {
+      const [layer] = layers.find(([, settings]) => settings !== undefined && fault.path in settings) ?? layers[1]!;
+      return { ...fault, path: `${layer}.${fault.path}` };
+    });
   }
 
   /** The names in `forRoot.pools` that no pool has. */
@@ -39,6 +58,9 @@ export function layersOf(options: unknown, form: OptionsForm | undefined, graph:
   const root = readRootOptions(form === undefined ? {} : options, { faults, fromText: form?.fromText === true });
   const definitions = new Set<PoolDefinition>(graph.features().map(({ definition }) => definition));
   for (const definition of definitions) faults.push(...definition.faults);
-  if (faults.length > 0) throw new PoolSettingsError('ConnectionPoolModule', faults);
-  return new SettingsLayers(root);
+  const layers = new SettingsLayers(root);
+  if (faults.length === 0) return layers;
+  // The start fails anyway: what the factories lack is told at once, and not at the next start.
+  for (const definition of definitions) faults.push(...layers.classFaults(definition));
+  throw new PoolSettingsError('ConnectionPoolModule', faults);
 }

@@ -1,10 +1,8 @@
+import { Alarm } from '../pool/alarm.js';
 import type { ConnectionPool } from '../pool/connection-pool.js';
 import { ConnectTimeoutError } from '../pool/errors.js';
 import type { SizeBounds } from '../pool/settings.js';
 import type { OwnedPool } from './pool-registry.js';
-
-/** The longest that a timer of Node can run; more would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Waits until every pool has the connections that the application's start is to wait for (`waitFor`).
@@ -18,15 +16,17 @@ export async function awaitStartup(pools: readonly OwnedPool[]): Promise<void> {
 async function awaitPool({ pool, settings }: OwnedPool): Promise<void> {
   const { waitFor, size, startupTimeout, clock } = settings;
   const timeout = new AbortController();
-  const timer = clock.setTimeout(() => timeout.abort(), Math.min(startupTimeout, LONGEST_TIMER));
+  const alarm = new Alarm(clock, () => timeout.abort(), true);
+  alarm.setFor(clock.now() + startupTimeout);
   try {
     await (waitFor === 'one' ? oneOf(pool, size, timeout.signal) : pool.ready({ signal: timeout.signal }));
   } catch (error) {
     if (!timeout.signal.aborted) throw error;
     // The very error of the backend: it says more than that there was a time-out.
-    throw (pool.stats().lastConnectError ?? new ConnectTimeoutError(pool.name, startupTimeout)) as Error;
+    throw (pool.stats().lastConnectError ??
+      new ConnectTimeoutError(pool.name, startupTimeout, 'startupTimeout')) as Error;
   } finally {
-    clock.clearTimeout(timer);
+    alarm.clear();
   }
 }
 

@@ -1,5 +1,5 @@
 import { ValidateBy, validateSync } from 'class-validator';
-import { describeValue, isPlainObject, parseJson, type Reading, type Rule } from '../pool/rules.js';
+import { describeValue, isGiven, isPlainObject, parseJson, type Reading, type Rule } from '../pool/rules.js';
 
 /** Rules by the names of the options that they are for. */
 export type Rules = Readonly<Record<string, Rule<unknown>>>;
@@ -27,8 +27,13 @@ abstract class Options {
  * An object of options that class-validator checks: a class is made whose properties are decorated from the rules, so that
  * each rule stands once. The instances are built here and not by class-transformer, which copies loggers and turns a
  * union of number and object into NaN.
+ *
+ * @param elsewhere where an option that is unknown here belongs, to be added to what is allowed
  */
-export function validatedOptions<T extends object>(rules: Rules): Rule<Partial<T>> {
+export function validatedOptions<T extends object>(
+  rules: Rules,
+  elsewhere = (_key: string): string => '',
+): Rule<Partial<T>> {
   const Validated = class extends Options {};
   for (const [key, rule] of Object.entries(rules)) Obeys(rule)(Validated.prototype, key);
   const allowed = `an object of: ${Object.keys(rules).join(', ')}`;
@@ -41,13 +46,13 @@ export function validatedOptions<T extends object>(rules: Rules): Rule<Partial<T
         return undefined;
       }
       const target: Target = { path, reading, result: {} };
-      const known = Object.entries(given).filter(([key]) => Object.hasOwn(rules, key));
+      const known = Object.entries(given).filter(([key, each]) => Object.hasOwn(rules, key) && isGiven(each, reading));
       validateSync(Object.assign(new Validated(target), Object.fromEntries(known)), { skipUndefinedProperties: true });
       // Not by class-validator's whitelist, which a key such as `constructor` leads astray.
       for (const [key, each] of Object.entries(given)) {
         if (Object.hasOwn(rules, key)) continue;
         // Its value is not shown: what is unknown may be a secret that stands in the wrong place.
-        const allowed = `no option of this name; there are: ${Object.keys(rules).join(', ')}`;
+        const allowed = `nothing of this name; there are: ${Object.keys(rules).join(', ')}${elsewhere(key)}`;
         reading.faults.push({ path: join(path, key), received: `a value of type ${typeof each}`, allowed });
       }
       return target.result as Partial<T>;
@@ -66,7 +71,7 @@ export function dictionary<T>(what: string, rule: Rule<T>): Rule<Readonly<Record
         reading.faults.push({ path, received: describeValue(value), allowed });
         return undefined;
       }
-      const named = Object.entries(given).filter(([, each]) => each !== undefined);
+      const named = Object.entries(given).filter(([, each]) => isGiven(each, reading));
       return Object.fromEntries(named.map(([name, each]) => [name, rule.read(each, join(path, name), reading) as T]));
     },
   };

@@ -26,7 +26,8 @@ export class BackoffStep {
   }
 
   static first(options: BackoffOptions, random: () => number): BackoffStep {
-    return new BackoffStep(options, random, Math.min(options.delay, options.maxDelay), options.delay);
+    const ceiling = Math.min(options.delay, options.maxDelay);
+    return new BackoffStep(options, random, ceiling, ceiling);
   }
 
   /** The step after: a longer pause. */
@@ -42,6 +43,8 @@ export class BackoffStep {
 
   private spread(): number {
     const { ceiling, options, random } = this;
+    // Not by what follows: no end times a random 0 is no number.
+    if (ceiling === Infinity) return Infinity;
     switch (options.jitter) {
       case 'none':
         return ceiling;
@@ -50,7 +53,8 @@ export class BackoffStep {
       case 'equal':
         return ceiling / 2 + (ceiling / 2) * random();
       case 'decorrelated': {
-        const { delay, maxDelay } = options;
+        const { maxDelay } = options;
+        const delay = Math.min(options.delay, maxDelay);
         return Math.min(maxDelay, delay + random() * Math.max(0, this.previous * 3 - delay));
       }
     }

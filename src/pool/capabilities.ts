@@ -3,45 +3,78 @@ import { silence } from './hook-call.js';
 
 /** What can be asked of a connection about which its factory says nothing. Told by its shape, never by its class. */
 
-interface StreamLike {
+export interface StreamLike {
   readonly destroyed: boolean;
   readonly readable?: boolean;
   readonly writable?: boolean;
   readonly readableLength?: number;
   readonly closed?: boolean;
+  readonly bytesRead?: number;
+  readonly encrypted?: boolean;
   destroy(): unknown;
 }
 
 interface EmitterLike {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
+  listenerCount?(event: string): number;
 }
 
 type Methods = Partial<Record<PropertyKey, () => unknown>>;
 
 export function isStream(connection: unknown): connection is StreamLike {
-  if (!isObject(connection)) return false;
-  const { destroyed, destroy, read, write } = connection as Record<string, unknown>;
-  const flows = typeof read === 'function' || typeof write === 'function';
-  return typeof destroyed === 'boolean' && typeof destroy === 'function' && flows;
+  return hasShape(connection, ({ destroyed, destroy, read, write }) => {
+    const flows = typeof read === 'function' || typeof write === 'function';
+    return typeof destroyed === 'boolean' && typeof destroy === 'function' && flows;
+  });
 }
 
 export function isEmitter(connection: unknown): connection is EmitterLike {
-  if (!isObject(connection)) return false;
-  const { on, emit, removeListener } = connection as Record<string, unknown>;
-  return typeof on === 'function' && typeof emit === 'function' && typeof removeListener === 'function';
+  return hasShape(
+    connection,
+    ({ on, emit, removeListener }) =>
+      typeof on === 'function' && typeof emit === 'function' && typeof removeListener === 'function',
+  );
 }
 
-/** Bytes that arrived and that nobody has read. */
-export function unreadBytes(connection: unknown): number {
-  return isStream(connection) ? (connection.readableLength ?? 0) : 0;
+/** An object that throws when it is asked for what it does not have (some Proxies do) has no shape of ours. */
+function hasShape(connection: unknown, test: (members: Record<string, unknown>) => boolean): boolean {
+  try {
+    return isObject(connection) && test(connection as Record<string, unknown>);
+  } catch {
+    return false;
+  }
 }
 
-/** Alive, and with no more unread bytes than it had when it became idle. */
-export function isUsableStream(stream: StreamLike, unread: number): boolean {
+/** How much a stream had received when it became idle. What it has beyond that at the next borrow, nobody asked for. */
+export interface Reception {
+  /** Bytes that lay there unread. */
+  readonly unread: number;
+  /** All bytes ever, of a plain socket to which nobody listens; it may let them flow away unread. */
+  readonly received: number;
+}
+
+export function receptionOf(connection: unknown): Reception {
+  if (!isStream(connection)) return { unread: 0, received: Infinity };
+  return { unread: connection.readableLength ?? 0, received: bytesUnheard(connection) ?? Infinity };
+}
+
+/** Alive, and with no bytes that arrived while it was idle and that nobody has read. */
+export function isUsableStream(stream: StreamLike, before: Reception | undefined): boolean {
   // A stream of one direction has no `readable` or no `writable` at all.
   if (stream.destroyed || stream.readable === false || stream.writable === false) return false;
-  return (stream.readableLength ?? 0) <= unread;
+  if (before === undefined) return true;
+  return (stream.readableLength ?? 0) <= before.unread && (bytesUnheard(stream) ?? 0) <= before.received;
+}
+
+/**
+ * After `once('data')` a socket goes on flowing, and what then arrives is thrown away: only its counter tells. With TLS the
+ * counter tells nothing, for session tickets come at any time.
+ */
+function bytesUnheard(stream: StreamLike): number | undefined {
+  const { bytesRead, encrypted } = stream;
+  if (typeof bytesRead !== 'number' || encrypted === true || !isEmitter(stream)) return undefined;
+  return stream.listenerCount?.('data') === 0 ? bytesRead : undefined;
 }
 
 /** Calls back at the connection's death; returns what stops that. Undefined if the connection cannot tell. */
@@ -61,10 +94,15 @@ export function watchEmitter(connection: unknown, broken: (error?: unknown) => v
 
 const ignore = (): void => {};
 
+/** Those that have the listener: a client that can connect again comes back as the same object. */
+const tolerated = new WeakSet<object>();
+
 /** Stays on the connection for good, so that no late 'error' becomes an uncaught exception. */
 export function tolerateErrors(connection: unknown): void {
+  if (!isEmitter(connection) || tolerated.has(connection)) return;
+  tolerated.add(connection);
   try {
-    if (isEmitter(connection)) connection.on('error', ignore);
+    connection.on('error', ignore);
   } catch {
     // Then it is no EventEmitter that anybody could use.
   }

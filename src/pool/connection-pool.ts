@@ -8,7 +8,7 @@ import { PoolLease, type Lease, type LeaseHome, type Outcome } from './lease.js'
 import { PoolLog } from './pool-log.js';
 import { isGone, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
-import { readSize, readTimeout, resolveSettings } from './settings.js';
+import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
 import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
 import { Shutdown } from './shutdown.js';
 import { Totals, type PoolStats } from './stats.js';
@@ -46,7 +46,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private readonly readiness: Readiness;
   private readonly leaks: LeakWatch<C> | undefined;
   private readonly home: LeaseHome<C>;
-  private readonly lendsNewest: boolean;
   private readonly judge: Judge;
   /** Leases returned, to tell a time-out whether any came back while its caller waited. */
   private returns = 0;
@@ -59,10 +58,9 @@ export class ConnectionPool<C> implements AsyncDisposable {
     settings: PoolSettings = {},
   ) {
     this.settings = resolveSettings(factory, settings);
-    const { name, clock, logger, acquireTimeout, leakDetection, order, connectionErrors } = this.settings;
+    const { name, clock, logger, acquireTimeout, leakDetection, connectionErrors } = this.settings;
     this.name = name;
     this.clock = clock;
-    this.lendsNewest = order === 'lifo';
     this.judge = new Judge(factory, connectionErrors);
     this.log = new PoolLog(name, logger, clock);
     this.home = { name, takeBack: (entry, outcome, error, signal) => this.takeBack(entry, outcome, error, signal) };
@@ -143,14 +141,18 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws PoolClosedError, or the reason of an aborted signal
    */
   ready(options: { readonly signal?: AbortSignal; readonly connections?: number } = {}): Promise<void> {
-    const { signal, connections } = options;
-    if (signal?.aborted !== true) this.start();
-    // Not earlier, for the connects that start() begins may close the pool.
-    if (this.shutdown !== undefined) return Promise.reject(new PoolClosedError(this.name));
-    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    const { census, bounds } = this.stock;
-    if (census.open >= (connections ?? bounds.min)) return Promise.resolve();
-    return this.readiness.wait(connections, signal);
+    try {
+      const signal = readSignal(this.name, options.signal);
+      if (signal?.aborted !== true) this.start();
+      // Not earlier, for the connects that start() begins may close the pool.
+      if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
+      signal?.throwIfAborted();
+      const { census, bounds } = this.stock;
+      const isReady = census.open >= (options.connections ?? bounds.min);
+      return isReady ? Promise.resolve() : this.readiness.wait(options.connections, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -212,7 +214,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private borrow(options: AcquireOptions | undefined): PoolLease<C> | Promise<PoolLease<C>> {
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    const signal = options?.signal;
+    const signal = readSignal(this.name, options?.signal);
     if (signal?.aborted === true) throw signal.reason as Error;
     const given = options?.timeout;
     const timeout = given === undefined ? this.settings.acquireTimeout : readTimeout(this.name, given);
@@ -235,21 +237,23 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private nextInLine(): PooledConnection<C> | undefined {
     const { idle } = this.stock;
-    const entry = this.lendsNewest ? idle.newest : idle.oldest;
+    const entry = idle.order === 'lifo' ? idle.newest : idle.oldest;
     return entry !== undefined && this.isStale(entry) ? this.fresh() : entry;
   }
 
   /** The last used of the idle connections that need no check. */
   private fresh(): PooledConnection<C> | undefined {
-    let entry = this.stock.idle.newest;
-    while (entry !== undefined && this.isStale(entry)) entry = entry.older;
+    const { idle } = this.stock;
+    let entry = idle.newest;
+    // In fifo the newest is the last used or pinged: if even that one is stale, all are.
+    while (entry !== undefined && this.isStale(entry)) entry = idle.order === 'lifo' ? entry.older : undefined;
     return entry;
   }
 
   private lease(entry: PooledConnection<C>, signal: AbortSignal | undefined, origin: string | undefined): PoolLease<C> {
     const lease = new PoolLease(this.home, entry, signal);
     this.totals.acquired++;
-    entry.unread = Infinity;
+    entry.reception = undefined;
     if (++entry.uses >= this.settings.maxUses) entry.doom ??= 'expired';
     if (origin !== undefined) this.leaks?.taken(entry, lease, origin);
     return lease;
@@ -364,9 +368,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.totals.acquireTimeouts++;
     const counts = this.counts();
     const { filler } = this.stock;
-    const { lastError } = filler;
-    // Where all are leased no connect would help: the pool is busy, whatever the last connects came to.
-    const downSince = counts.leased < counts.size ? filler.downSince : undefined;
+    const { downSince, lastError } = filler;
     const reason = explainWait({
       counts,
       downFor: downSince === undefined ? undefined : this.clock.now() - downSince,

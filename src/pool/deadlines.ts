@@ -70,9 +70,11 @@ export class Deadlines<D extends Deadline> {
     this.alarm.keepAlive(vital && this.first !== undefined);
   }
 
-  /** Lets go of the timer; nobody is told. */
+  /** Lets go of the timer and of all deadlines; nobody is told. */
   clear(): void {
     this.alarm.clear();
+    this.first = undefined;
+    this.last = undefined;
   }
 
   /**

@@ -67,7 +67,7 @@ export class PoolClosedError extends ConnectionPoolError {
   }
 }
 
-/** A connect took longer than `connectTimeout`. */
+/** A connect took longer than `connectTimeout`; or an application's start longer than `startupTimeout`. */
 export class ConnectTimeoutError extends ConnectionPoolError {
   static {
     this.prototype.name = 'ConnectTimeoutError';
@@ -77,10 +77,11 @@ export class ConnectTimeoutError extends ConnectionPoolError {
   constructor(
     readonly pool: string,
     readonly timeout: number,
+    setting: 'connectTimeout' | 'startupTimeout' = 'connectTimeout',
   ) {
     super(
       `Pool "${pool}": connect() did not finish within ${formatDuration(timeout)}. ` +
-        'Check that the service answers, or raise connectTimeout.',
+        `Check that the service answers, or raise ${setting}.`,
     );
   }
 }

@@ -11,7 +11,7 @@ export class IdleQueue<C> {
   oldest: PooledConnection<C> | undefined;
   newest: PooledConnection<C> | undefined;
 
-  constructor(private readonly order: 'fifo' | 'lifo') {}
+  constructor(public order: 'fifo' | 'lifo') {}
 
   push(entry: PooledConnection<C>): void {
     let older = this.newest;

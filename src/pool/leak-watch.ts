@@ -32,7 +32,10 @@ export class LeakWatch<C> {
     private readonly log: PoolLog,
     lost: (entry: PooledConnection<C>) => void,
   ) {
-    const report = (record: LeakRecord<C>): void => log.leaked(this.age(record), record.origin);
+    const report = (record: LeakRecord<C>): void => {
+      // Else the pool has closed it, and said so.
+      if (record.entry.state === State.leased) log.leaked(this.age(record), record.origin);
+    };
     this.deadlines = new Deadlines(clock, settings.leakDetection, report, false);
     this.collected = new FinalizationRegistry((record) => {
       // The pool may have been closed, and the connection with it.

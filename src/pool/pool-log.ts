@@ -15,6 +15,8 @@ const CONTEXT = 'ConnectionPool';
 export class PoolLog {
   private lost = 0;
   private firstLoss: unknown;
+  /** What came of the losses, to be told after them. */
+  private readonly consequences: Array<() => void> = [];
 
   constructor(
     private readonly pool: string,
@@ -27,25 +29,24 @@ export class PoolLog {
     if (this.logger === undefined) return;
     if (this.lost++ > 0) return;
     this.firstLoss = cause;
-    this.clock.setImmediate(() => {
-      const many = this.lost === 1 ? 'connection' : `${this.lost} connections`;
-      this.write('warn', `lost ${many}: ${describeLoss(this.firstLoss)}`);
-      this.lost = 0;
-    });
+    this.clock.setImmediate(() => this.tellLosses());
   }
 
   down(error: unknown): void {
-    this.write('error', `cannot connect, and goes on trying: ${describeError(error)}`);
+    this.afterLosses('error', `cannot connect, and goes on trying: ${describeError(error)}`);
   }
 
   /** It was lost before it had served: a failed connect, as far as anybody can tell. */
   kicked(error: unknown): void {
-    this.write('error', `lost a connection right after it was opened, and goes on trying: ${describeError(error)}`);
+    this.afterLosses(
+      'error',
+      `loses connections as soon as they are open, and goes on trying: ${describeError(error)}`,
+    );
   }
 
   back(downFor: number, failures: number): void {
     const many = failures === 1 ? 'one failed connect' : `${failures} failed connects`;
-    this.write('log', `connects again, after ${formatDuration(downFor)} and ${many}`);
+    this.afterLosses('log', `connects again, after ${formatDuration(downFor)} and ${many}`);
   }
 
   leaked(heldFor: number, origin: string): void {
@@ -67,6 +68,19 @@ export class PoolLog {
   forcedShutdown(leased: number, timeout: number): void {
     const which = leased === 1 ? 'a connection that is' : `${leased} connections that are`;
     this.warn(`closes ${which} still leased: not returned within ${formatDuration(timeout)} of close()`);
+  }
+
+  private tellLosses(): void {
+    const many = this.lost === 1 ? 'a connection' : `${this.lost} connections`;
+    this.write('warn', `lost ${many}: ${describeLoss(this.firstLoss)}`);
+    this.lost = 0;
+    for (const tell of this.consequences.splice(0)) tell();
+  }
+
+  /** Cause before effect: what an outage began with stands above it. */
+  private afterLosses(level: 'log' | 'error', message: string): void {
+    if (this.lost === 0) this.write(level, message);
+    else this.consequences.push(() => this.write(level, message));
   }
 
   /** What must be seen even where there is no logger. */

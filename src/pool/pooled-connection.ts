@@ -1,3 +1,4 @@
+import type { Reception } from './capabilities.js';
 import type { CloseReason } from './connection-factory.js';
 
 /**
@@ -5,7 +6,7 @@ import type { CloseReason } from './connection-factory.js';
  *
  *     connecting ──▶ idle ◀──▶ leased       checking: being pinged or reset
  *         │           ▲ ▲        │          closing: parting politely, its slot still taken
- *         │           │ └──▶ checking
+ *         │           │ └──▶ checking       connecting may also lead straight to leased, or to closing
  *         ▼           ▼          ▼
  *       closed ◀──────────── closing
  */
@@ -59,8 +60,8 @@ export class PooledConnection<C> {
   keepaliveShare = 1;
   /** Whether it is a stream, which can tell whether it is usable. */
   isStream = false;
-  /** Of an idle stream: how many unread bytes it had when it became idle. More have arrived since if there are more. */
-  unread = Infinity;
+  /** Of an idle stream: what it had received when it became idle. */
+  reception: Reception | undefined;
   /** What a leak report needs, while leased and if asked for. */
   leak: unknown;
   /** Neighbours in the idle queue. */

@@ -44,13 +44,18 @@ export function readObject<N>(
     const at = path === '' ? key : `${path}.${key}`;
     if (rule === undefined) {
       // Its value is not shown: what is unknown may be a secret that stands in the wrong place.
-      const known = `no setting of this name; there are: ${Object.keys(rules).join(', ')}`;
-      reading.faults.push({ path: at, received: `a ${typeof given}`, allowed: known });
-    } else if (given !== undefined) {
+      const known = `nothing of this name; there are: ${Object.keys(rules).join(', ')}`;
+      reading.faults.push({ path: at, received: `a value of type ${typeof given}`, allowed: known });
+    } else if (isGiven(given, reading)) {
       result[key] = rule.read(given, at, reading);
     }
   }
   return result as Partial<N>;
+}
+
+/** Undefined is "not given"; so is a variable of the environment that is there and empty, as many tools leave one out. */
+export function isGiven(value: unknown, reading: Reading): boolean {
+  return value !== undefined && !(reading.fromText && value === '');
 }
 
 /** How a value is shown in a message: short, on one line. */
@@ -79,20 +84,28 @@ export function rule<T>(
 const textAsBoolean = (text: string): unknown => (text === 'false' ? false : text === 'true' ? true : text);
 const textAsNumber = (text: string): unknown => (text.trim() === '' ? text : Number(text));
 
-/** @param options `below: Infinity` where something must come to an end */
-export function duration(options: { readonly above?: number; readonly below?: number } = {}): Rule<number> {
-  const { above = -1, below } = options;
+export function duration(options: { readonly above?: number } = {}): Rule<number> {
+  const { above = -1 } = options;
   const bound = above < 0 ? '0 or more' : `more than ${above}`;
-  const endless = below === undefined ? ', Infinity, or false for "off"' : '; it must come to an end';
   return rule(
-    `a duration of ${bound}: milliseconds, or text such as "30s"${endless}`,
+    `a duration of ${bound}: milliseconds, or text such as "30s", Infinity, or false for "off"`,
     (value) => {
       const milliseconds = toMilliseconds(value);
-      const fits = milliseconds !== undefined && milliseconds > above && (below === undefined || milliseconds < below);
-      return fits ? milliseconds : undefined;
+      return milliseconds !== undefined && milliseconds > above ? milliseconds : undefined;
     },
     textAsBoolean,
   );
+}
+
+/** For a duration that is 0 when it is off. */
+export function offAsNone(duration: Rule<number>): Rule<number> {
+  return {
+    allowed: duration.allowed,
+    read(value, path, reading) {
+      const isOff = value === false || (reading.fromText && value === 'false');
+      return duration.read(isOff ? 0 : value, path, reading);
+    },
+  };
 }
 
 export function wholeNumber(least: number, options: { readonly infinity?: boolean } = {}): Rule<number> {
@@ -178,12 +191,12 @@ export type ErrorMatcher =
   // oxlint-disable-next-line typescript/no-explicit-any
   (abstract new (...args: any[]) => unknown) | string | ((error: any) => boolean);
 
-/** A list of error matchers; in an environment, codes with commas between. */
+/** A list of error matchers; in an environment, codes with commas between, or a list of them as JSON. */
 export function errorMatchers(): Rule<readonly ErrorMatcher[]> {
   return rule(
     'a list of error classes, error codes and predicates',
     (value) => (Array.isArray(value) && value.every(isErrorMatcher) ? value : undefined),
-    (codes) => codes.split(',').map((code) => code.trim()),
+    (codes) => (codes.startsWith('[') ? parseJson(codes) : codes.split(',').map((code) => code.trim())),
   );
 }
 

@@ -6,7 +6,17 @@ import type { Duration } from './duration.js';
 import { PoolSettingsError } from './errors.js';
 import { describeValue, isPlainObject, parseJson, readObject } from './rules.js';
 import type { ErrorMatcher, Fault, Reading, Rule, RulesFor } from './rules.js';
-import { duration, errorMatchers, group, numberFrom, objectWith, oneOf, text, wholeNumber } from './rules.js';
+import {
+  duration,
+  errorMatchers,
+  group,
+  numberFrom,
+  objectWith,
+  offAsNone,
+  oneOf,
+  text,
+  wholeNumber,
+} from './rules.js';
 
 /** How many connections: a number (always this many open), or bounds within which the pool follows demand. */
 export type PoolSize = number | { readonly min: number; readonly max: number };
@@ -100,7 +110,8 @@ export interface ResolvedSettings {
   readonly maxLifetime: number;
   readonly maxUses: number;
   readonly idleTimeout: number;
-  readonly order: 'fifo' | 'lifo';
+  /** Undefined: as it suits the size, which may change. */
+  readonly order: 'fifo' | 'lifo' | undefined;
   readonly closeTimeout: number;
   readonly shutdownTimeout: number;
   readonly leakDetection: number;
@@ -143,7 +154,8 @@ function sizeFromText(value: unknown): unknown {
 
 /** The rules of a backoff's four settings; retry has the same four. */
 export const BACKOFF_RULES = {
-  delay: duration(),
+  // What is off here is the pause, where other durations that are off never end.
+  delay: offAsNone(duration()),
   multiplier: numberFrom(1),
   maxDelay: duration(),
   jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
@@ -159,7 +171,7 @@ export const SETTING_RULES = {
   maxConnecting: wholeNumber(1, { infinity: true }),
   connectTimeout: duration({ above: 0 }),
   // A first pause without an end could neither grow nor be spread, and the pool would never connect again.
-  reconnect: group<ReconnectSettings>({ ...BACKOFF_RULES, delay: duration({ below: Infinity }) }),
+  reconnect: group<ReconnectSettings>(BACKOFF_RULES),
   acquireTimeout: duration(),
   maxWaiting: wholeNumber(0, { infinity: true }),
   keepalive: duration({ above: 0 }),
@@ -172,7 +184,7 @@ export const SETTING_RULES = {
   maxUses: wholeNumber(1, { infinity: true }),
   idleTimeout: duration({ above: 0 }),
   order: oneOf('fifo', 'lifo'),
-  closeTimeout: duration({ below: Infinity }),
+  closeTimeout: duration(),
   shutdownTimeout: duration(),
   leakDetection: duration({ above: 0 }),
   waitFor: oneOf('none', 'one', 'all'),
@@ -198,6 +210,7 @@ const DEFAULTS = {
   maxLifetime: Infinity,
   maxUses: Infinity,
   idleTimeout: 600_000,
+  order: undefined,
   closeTimeout: 5_000,
   shutdownTimeout: 10_000,
   leakDetection: Infinity,
@@ -220,9 +233,7 @@ export function resolveSettings(factory: unknown, settings: PoolSettings): Resol
   if (name === undefined || reading.faults.length > 0) {
     throw new PoolSettingsError(name === undefined ? 'a pool' : `pool "${name}"`, reading.faults);
   }
-  const size = given.size ?? DEFAULTS.size;
-  const order = given.order ?? (size.min === size.max ? 'fifo' : 'lifo');
-  return { ...DEFAULTS, ...given, name, size, order, reconnect: { ...DEFAULT_RECONNECT, ...given.reconnect } };
+  return { ...DEFAULTS, ...given, name, reconnect: { ...DEFAULT_RECONNECT, ...given.reconnect } };
 }
 
 /** Reads settings by their rules; the faults are added to the reading's. */
@@ -250,6 +261,18 @@ export function readTimeout(pool: string, timeout: unknown): number {
   return readOne(TIMEOUT, timeout, 'timeout', pool);
 }
 
+const SIGNAL = objectWith<AbortSignal>('an AbortSignal', 'addEventListener', 'removeEventListener');
+
+/**
+ * The signal of a single call; undefined if it has none.
+ * @throws PoolSettingsError
+ */
+export function readSignal(pool: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+  // Not by the rule for one that is well: this stands on the road that every lease takes.
+  if (signal === undefined || typeof signal.addEventListener === 'function') return signal;
+  return readOne(SIGNAL, signal, 'signal', pool);
+}
+
 function readOne<T>(rule: Rule<T>, value: unknown, path: string, pool: string): T {
   const faults: Fault[] = [];
   const read = rule.read(value, path, { faults, fromText: false });
@@ -270,7 +293,8 @@ export function factoryFaults(factory: unknown, settings: Partial<ResolvedSettin
   const faults: Fault[] = [];
   const hooks = (typeof factory === 'object' && factory !== null ? factory : {}) as Record<string, unknown>;
   if (typeof hooks['connect'] !== 'function') {
-    const allowed = 'a ConnectionFactory, which has a method connect()';
+    const instance = typeof factory === 'function' ? `an instance, as in new ${factory.name}(): ` : '';
+    const allowed = `${instance}a ConnectionFactory, which has a method connect()`;
     faults.push({ path: 'factory', received: kindOf(factory), allowed });
   }
   for (const hook of HOOKS) {
@@ -288,7 +312,9 @@ export function factoryFaults(factory: unknown, settings: Partial<ResolvedSettin
 }
 
 function deriveName(factory: unknown): string | undefined {
-  const made = (factory as { constructor?: unknown } | null | undefined)?.constructor;
+  // The class itself, given by mistake, tells its name as an instance would.
+  const made =
+    typeof factory === 'function' ? factory : (factory as { constructor?: unknown } | null | undefined)?.constructor;
   // A plain object has a class too, whose name says nothing of what it opens.
   const name: unknown = typeof made === 'function' && made !== Object ? poolNameOf(made) : undefined;
   return typeof name === 'string' && name.trim() !== '' ? name : undefined;

@@ -1,4 +1,4 @@
-import { tolerateErrors, unreadBytes } from './capabilities.js';
+import { receptionOf, tolerateErrors } from './capabilities.js';
 import { Checkup } from './checkup.js';
 import type { Clock } from './clock.js';
 import { Closer } from './closer.js';
@@ -55,7 +55,7 @@ export class Stock<C> {
     private readonly host: StockHost<C>,
   ) {
     this.bounds = settings.size;
-    this.idle = new IdleQueue(settings.order);
+    this.idle = new IdleQueue(this.usualOrder());
     this.closer = new Closer(factory, settings, clock, log);
     this.watcher = new Watcher(factory, (entry, error) => this.told(entry, error));
     this.checkup = new Checkup(factory, settings, clock);
@@ -81,9 +81,14 @@ export class Stock<C> {
   /** Nobody wants it now. */
   toIdle(entry: PooledConnection<C>): void {
     this.census.move(entry, State.idle);
-    // After a ping, what had arrived before it still counts.
-    if (entry.isStream) entry.unread = Math.min(entry.unread, unreadBytes(entry.connection));
+    if (entry.isStream) this.noteReception(entry);
     this.idle.push(entry);
+  }
+
+  /** Bytes that lay there unread before a ping still do after it; those of its reply were asked for. */
+  private noteReception(entry: PooledConnection<C>): void {
+    const { unread, received } = receptionOf(entry.connection);
+    entry.reception = { unread: Math.min(unread, entry.reception?.unread ?? Infinity), received };
   }
 
   /** Pings an idle connection. */
@@ -133,15 +138,20 @@ export class Stock<C> {
   loseUnusable(entry: PooledConnection<C>, error?: unknown): void {
     noteBrokenBy(error);
     if (isGone(entry)) return;
+    // Its death was told while it was asked, and has been mourned.
+    if (entry.doom === 'broken') {
+      this.retire(entry, 'broken');
+      return;
+    }
     const why = this.factory.isUsable === undefined ? 'it ended, or got bytes that nobody had asked for' : 'isUsable()';
     this.lose(entry, new ConnectionError(`The connection is no longer usable: ${why}`), 'mishap');
   }
 
   /** Notes when it was used, if anything depends on it. */
   touch(entry: PooledConnection<C>): void {
-    const { keepalive, checkAfterIdle, idleTimeout, order } = this.settings;
+    const { keepalive, checkAfterIdle, idleTimeout } = this.settings;
     const shrinks = this.isElastic && idleTimeout < Infinity;
-    if (order === 'fifo' && keepalive === Infinity && checkAfterIdle === Infinity && !shrinks) return;
+    if (this.idle.order === 'fifo' && keepalive === Infinity && checkAfterIdle === Infinity && !shrinks) return;
     entry.leasedAt = this.clock.now();
     entry.activeAt = entry.leasedAt;
   }
@@ -154,6 +164,8 @@ export class Stock<C> {
     this.watcher.stop(entry);
     this.totals.closed[reason]++;
     this.closer.close(entry.connection, reason, () => {
+      // Not before: an object that comes back while it is being closed would be closed in its new borrower's hands.
+      this.held.delete(entry.connection);
       if (reason !== 'broken') this.forget(entry);
       this.host.changed();
     });
@@ -174,6 +186,7 @@ export class Stock<C> {
     this.bounds = bounds;
     // What it was used for before was not noted: its idle time begins now.
     if (this.isElastic && !wasElastic) for (const entry of this.entries) entry.leasedAt = this.clock.now();
+    this.idle.order = this.usualOrder();
     this.filler.abandon(this.census.live - bounds.max, new ConnectionError('The pool was resized to less'));
     while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
     this.overfull = this.isTooMany();
@@ -218,6 +231,11 @@ export class Stock<C> {
     this.filler.stop();
     this.checkup.stop();
     this.closer.stop();
+  }
+
+  /** A pool that is to shrink must leave some connections alone. */
+  private usualOrder(): 'fifo' | 'lifo' {
+    return this.settings.order ?? (this.isElastic ? 'lifo' : 'fifo');
   }
 
   private isTooMany(): boolean {
@@ -329,6 +347,5 @@ export class Stock<C> {
   private forget(entry: PooledConnection<C>): void {
     this.census.move(entry, State.closed);
     this.entries.delete(entry);
-    this.held.delete(entry.connection);
   }
 }

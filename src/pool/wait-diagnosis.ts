@@ -13,23 +13,29 @@ export interface WaitFacts {
 }
 
 /** Why there was no connection, and what to do: a pool that is busy and a backend that is down need different people. */
-export function explainWait({ counts, downFor, failures, lastError, returned }: WaitFacts): string {
-  const { leased, size, connecting, idle, checking } = counts;
-  if (downFor !== undefined) {
-    return (
-      `The backend is down: connects have been failing for ${formatDuration(downFor)} (${failures} so far), the last ` +
-      `with: ${describeError(lastError)}. Check the service and the way to it.`
-    );
-  }
+export function explainWait(facts: WaitFacts): string {
+  const { leased, size, connecting, idle, checking } = facts.counts;
+  const failures = describeFailures(facts);
+  // First, for where all are leased no connect would help.
   if (leased > 0 && leased >= size) {
-    return returned === 0
-      ? 'The pool is busy: all connections are leased and none was returned meanwhile. Look for work that holds a ' +
-          'connection for too long, and for callers that ask for a second connection while they hold one: they wait ' +
-          'for each other (deadlock).'
-      : 'The pool is busy: all connections are leased. Raise size, or shorten the work that holds them.';
+    const returned = facts.returned === 0 ? ' and none was returned meanwhile' : '';
+    // Who would not wait knows nothing of who waits for whom.
+    const hint =
+      facts.returned === undefined
+        ? ''
+        : ' Look for callers that ask for a second connection while they hold one: they may wait for each other (deadlock).';
+    const besides = failures === undefined ? '' : ` Besides, ${failures}.`;
+    return `The pool is busy: all connections are leased${returned}. Raise size, or shorten the work that holds them.${hint}${besides}`;
   }
+  if (failures !== undefined) return `The backend is down: ${failures}. Check the service and the way to it.`;
   if (connecting > 0 && idle + checking === 0) {
     return 'Connections are still being opened: connect() is slow, or maxConnecting is low for so many callers.';
   }
   return 'The pool is busy: what connections there are serve callers who came first, or are being checked or closed.';
+}
+
+function describeFailures({ downFor, failures, lastError }: WaitFacts): string | undefined {
+  if (downFor === undefined) return undefined;
+  const since = formatDuration(downFor);
+  return `connects have been failing for ${since} (${failures} so far), the last with: ${describeError(lastError)}`;
 }

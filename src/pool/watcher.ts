@@ -1,4 +1,4 @@
-import { isStream, isUsableStream, watchEmitter } from './capabilities.js';
+import { isStream, isUsableStream, watchEmitter, type StreamLike } from './capabilities.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import { silence } from './hook-call.js';
 import { isGone, type PooledConnection } from './pooled-connection.js';
@@ -17,13 +17,12 @@ export class Watcher<C> {
       try {
         const usable = this.factory.isUsable(entry.connection);
         silence(usable);
-        return usable && !isGone(entry);
+        return usable && !isGone(entry) && entry.doom !== 'broken';
       } catch {
         return false;
       }
     }
-    const connection: unknown = entry.connection;
-    return !entry.isStream || !isStream(connection) || isUsableStream(connection, entry.unread);
+    return !entry.isStream || isUsableStream(entry.connection as StreamLike, entry.reception);
   }
 
   watch(entry: PooledConnection<C>): void {

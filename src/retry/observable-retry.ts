@@ -19,7 +19,7 @@ export interface ObservableLike {
   subscribe(observer: Observer): Subscription;
 }
 
-export type ObservableClass = new (subscribe: (subscriber: Observer) => () => void) => ObservableLike;
+export type ObservableClass = new (subscribe: (subscriber: Observer) => (() => void) | void) => ObservableLike;
 
 /**
  * The class of Observables that the value is one of, whichever library and copy of it they come from; undefined if it is
@@ -72,6 +72,13 @@ export function retryObservable(
     return () => {
       work.stop();
     };
+  });
+}
+
+/** An Observable that does nothing but fail. */
+export function failedObservable(Observable: ObservableClass, error: unknown): ObservableLike {
+  return new Observable((subscriber) => {
+    subscriber.error(error);
   });
 }
 

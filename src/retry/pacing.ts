@@ -3,7 +3,8 @@ import { isConnectionError } from '../pool/connection-error.js';
 import { toMilliseconds } from '../pool/duration.js';
 import { describeError } from '../pool/errors.js';
 import { describeValue } from '../pool/rules.js';
-import { errorOf, type Failure, type RetryPlan } from './retry-plan.js';
+import { errorOf, type Failure } from './failure.js';
+import type { RetryPlan } from './retry-plan.js';
 
 /** How long one call pauses before each of its retries. */
 export class Pacing {
@@ -18,9 +19,7 @@ export class Pacing {
   after(attempt: number, failure: Failure): number | undefined {
     const { immediateFirstRetry, backoff } = this.plan.options;
     if (attempt === 1 && (immediateFirstRetry ?? isConnectionFailure(failure))) return undefined;
-    const pause = backoff ? this.ask(backoff, attempt, errorOf(failure)) : this.nextStep();
-    // NaN is what no end times no time makes: an endless delay, spread by a random 0.
-    return Number.isNaN(pause) ? Infinity : pause;
+    return backoff ? this.ask(backoff, attempt, errorOf(failure)) : this.nextStep();
   }
 
   /** What the user's function says; the settings of the backoff if it says nothing of use. */

@@ -1,7 +1,8 @@
+import type { Failure } from './failure.js';
 import { takeTicket } from './give-ups.js';
 import { RetryCall, type Invocation, type RetriedWork } from './retry-call.js';
 import type { Attempt } from './retry-context.js';
-import { countsAsFailure, type Failure, type RetryPlan } from './retry-plan.js';
+import { countsAsFailure, type RetryPlan } from './retry-plan.js';
 
 /**
  * Watches over a first attempt that ran on its own, outside of any context. As long as nothing fails, this is all that

@@ -1,5 +1,5 @@
 import { PoolSettingsError } from '../pool/errors.js';
-import { describeValue, isPlainObject, parseJson, readObject, rule } from '../pool/rules.js';
+import { describeValue, isGiven, isPlainObject, parseJson, readObject, rule } from '../pool/rules.js';
 import type { Reading, Rule, RulesFor } from '../pool/rules.js';
 
 /** How large a {@link RetryBudget} is and how fast it fills again. */
@@ -88,7 +88,7 @@ function readBudget(value: unknown, path: string, reading: Reading): RetryBudget
   const known = reading.faults.length;
   const { maxTokens, tokenRatio } = readObject<RetryBudgetOptions>(value, BUDGET_RULES, path, reading);
   for (const key of ['maxTokens', 'tokenRatio'] as const) {
-    if (value[key] !== undefined) continue;
+    if (isGiven(value[key], reading)) continue;
     reading.faults.push({ path: `${path}.${key}`, received: 'none', allowed: BUDGET_RULES[key].allowed });
   }
   return reading.faults.length > known ? undefined : { maxTokens: maxTokens!, tokenRatio: tokenRatio! };

@@ -3,15 +3,16 @@ import { matchesError } from '../pool/connection-error.js';
 import { formatDuration } from '../pool/duration.js';
 import { RetryAttemptTimeoutError, RetryTimeoutError } from '../pool/errors.js';
 import { Countdown } from './countdown.js';
+import { errorOf, type Failure } from './failure.js';
 import { innerGaveUp, noteGaveUp } from './give-ups.js';
 import { Pacing } from './pacing.js';
-import { Attempt, currentAttempt, type RetryContext } from './retry-context.js';
+import { Attempt, currentAttempt } from './retry-context.js';
 import type { RetryEvent } from './retry-options.js';
-import { countsAsFailure, errorOf, isRetried, type Failure, type RetryPlan } from './retry-plan.js';
+import { countsAsFailure, isRetried, type RetryPlan } from './retry-plan.js';
 
 /** A call that can be made again. */
 export interface Invocation {
-  again(context: RetryContext): unknown;
+  again(attempt: Attempt): unknown;
   /** What makes up for giving up, if anything does. */
   recovery(): ((error: unknown) => unknown) | undefined;
 }
@@ -164,7 +165,7 @@ export class RetryCall {
 
   private pause(delay: number | undefined): void {
     const { clock, log, pauses } = this.plan;
-    log.retrying(this.event(delay ?? 0));
+    log.retrying(this.event(delay ?? 0), this.failure!);
     // What the user's functions did may have ended the call.
     if (this.over) return;
     if (delay === undefined) {
@@ -184,17 +185,16 @@ export class RetryCall {
 
   /** @param reason undefined if a retry inside of this one has said it */
   private giveUp(reason: string | undefined): void {
-    const { log, options } = this.plan;
+    const { log } = this.plan;
     const failure = this.failure!;
     this.close();
     if (reason === undefined) log.gaveUpQuietly(this.event(0));
-    else log.gaveUp(this.event(0), reason);
+    else log.gaveUp(this.event(0), failure, reason);
     if ('result' in failure) {
       this.work.endWith(failure.result);
       return;
     }
-    // Who makes no retries has multiplied nothing, and leaves it to the retry around it.
-    if (reason === undefined || options.maxRetries > 0) noteGaveUp(failure.error, this.ticket, this.around);
+    noteGaveUp(failure.error, this.ticket, this.around);
     this.work.giveUp(failure.error);
   }
 

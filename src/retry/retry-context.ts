@@ -10,8 +10,8 @@ export interface RetryContext {
   readonly lastError: unknown;
 }
 
-/** One attempt, as the retry sees it. */
-export class Attempt implements RetryContext {
+/** One attempt, as the retry sees it. Work gets to see its {@link context} only. */
+export class Attempt {
   private controller: AbortController | undefined;
   private gaveUpOn: Set<unknown> | undefined;
   private hasRun = false;
@@ -27,6 +27,20 @@ export class Attempt implements RetryContext {
     return this.controller.signal;
   }
 
+  /** What the work may know: an object of its own, from which nothing leads here. */
+  get context(): RetryContext {
+    const { attempt, lastError } = this;
+    const signal = (): AbortSignal => this.signal;
+    return {
+      attempt,
+      // A property as any other, also to who copies it; but still made only when asked for.
+      get signal() {
+        return signal();
+      },
+      lastError,
+    };
+  }
+
   abort(reason?: unknown): void {
     this.controller ??= new AbortController();
     this.controller.abort(reason);
@@ -37,7 +51,7 @@ export class Attempt implements RetryContext {
     return this.hasRun;
   }
 
-  /** Runs work as this attempt: `retryContext()` inside of it, however deep, yields this. */
+  /** Runs work as this attempt: `retryContext()` inside of it, however deep, tells of this. */
   run<R>(work: () => R): R {
     this.hasRun = true;
     return attempts.run(this, work);
@@ -72,5 +86,5 @@ export function firstAttempt(): Attempt {
  * signal that never aborts.
  */
 export function retryContext(): RetryContext {
-  return currentAttempt() ?? firstAttempt();
+  return (currentAttempt() ?? firstAttempt()).context;
 }

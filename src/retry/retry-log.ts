@@ -1,6 +1,7 @@
 import { formatDuration } from '../pool/duration.js';
 import { describeError } from '../pool/errors.js';
 import type { PoolLogger } from '../pool/settings.js';
+import type { Failure } from './failure.js';
 import type { LaidRetryOptions, PLACEHOLDERS, RetryEvent, RetryLogLevel, RetryLogMessage } from './retry-options.js';
 
 /** What a retry says: its lines, and the callbacks of the options. None of them can break the retry. */
@@ -16,16 +17,18 @@ export class RetryLog {
   ) {}
 
   /** Another attempt follows, after `event.delay`. */
-  retrying(event: RetryEvent): void {
+  retrying(event: RetryEvent, failure: Failure): void {
     const { retryLogLevel, retryLogMessage } = this.options;
-    this.line(retryLogLevel, retryLogMessage, 'retryLogMessage', event, () => this.describeRetry(event));
+    const describe = (): string => this.describeRetry(event, failure);
+    this.line(retryLogLevel, retryLogMessage, 'retryLogMessage', event, failure, describe);
     this.call('onRetry', event, (onRetry) => onRetry(event));
   }
 
   /** No more attempts, although the failure is one to retry. */
-  gaveUp(event: RetryEvent, reason: string): void {
+  gaveUp(event: RetryEvent, failure: Failure, reason: string): void {
     const { failureLogLevel, failureLogMessage } = this.options;
-    this.line(failureLogLevel, failureLogMessage, 'failureLogMessage', event, () => describeGiveUp(event, reason));
+    const describe = (): string => describeGiveUp(event, failure, reason);
+    this.line(failureLogLevel, failureLogMessage, 'failureLogMessage', event, failure, describe);
     this.gaveUpQuietly(event);
   }
 
@@ -51,13 +54,14 @@ export class RetryLog {
     message: RetryLogMessage | undefined,
     option: string,
     event: RetryEvent,
+    failure: Failure,
     describe: () => string,
   ): void {
     if (this.logger === undefined || this.logger === false) return;
     if (message === undefined) {
       this.write(level, describe());
     } else if (typeof message === 'string') {
-      this.write(level, fillIn(message, event, this.options.maxRetries));
+      this.write(level, fillIn(message, event, failure, this.options.maxRetries));
     } else {
       try {
         this.write(level, message(event));
@@ -101,23 +105,23 @@ export class RetryLog {
     }
   }
 
-  private describeRetry({ method, attempt, error, delay }: RetryEvent): string {
+  private describeRetry({ method, attempt, delay }: RetryEvent, failure: Failure): string {
     const { maxRetries } = this.options;
     const of = maxRetries === Infinity ? '' : ` of ${maxRetries + 1}`;
     const when = delay === 0 ? 'retrying at once' : `retrying in ${formatDuration(delay)}`;
-    return `${method}: attempt ${attempt}${of} failed (${describeFailure(error)}); ${when}`;
+    return `${method}: attempt ${attempt}${of} failed (${describeFailure(failure)}); ${when}`;
   }
 }
 
-function describeGiveUp({ method, attempt, error }: RetryEvent, reason: string): string {
+function describeGiveUp({ method, attempt }: RetryEvent, failure: Failure, reason: string): string {
   const attempts = attempt === 1 ? '1 attempt' : `${attempt} attempts`;
-  return `${method}: gave up after ${attempts}, as ${reason} (${describeFailure(error)})`;
+  return `${method}: gave up after ${attempts}, as ${reason} (${describeFailure(failure)})`;
 }
 
-function fillIn(template: string, event: RetryEvent, maxRetries: number): string {
+function fillIn(template: string, event: RetryEvent, failure: Failure, maxRetries: number): string {
   const facts: Record<(typeof PLACEHOLDERS)[number], string> = {
     method: event.method,
-    error: describeFailure(event.error),
+    error: describeFailure(failure),
     attempt: String(event.attempt),
     maxRetries: String(maxRetries),
     delay: formatDuration(event.delay),
@@ -126,8 +130,8 @@ function fillIn(template: string, event: RetryEvent, maxRetries: number): string
   return template.replace(/\{(\w+)\}/g, (_, name: keyof typeof facts) => facts[name]);
 }
 
-function describeFailure(error: unknown): string {
-  return error === undefined ? 'its result counts as a failure' : describeError(error);
+function describeFailure(failure: Failure): string {
+  return 'error' in failure ? describeError(failure.error) : 'its result counts as a failure';
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

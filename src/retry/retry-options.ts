@@ -1,6 +1,6 @@
 import type { BackoffOptions, Jitter } from '../pool/backoff.js';
 import { ConnectionError } from '../pool/connection-error.js';
-import { toMilliseconds, type Duration } from '../pool/duration.js';
+import type { Duration } from '../pool/duration.js';
 import { boolean, describeValue, duration, errorMatchers, func, group, isPlainObject, oneOf } from '../pool/rules.js';
 import { parseJson, readObject, rule, wholeNumber } from '../pool/rules.js';
 import type { ErrorMatcher, Fault, Reading, Rule, RulesFor } from '../pool/rules.js';
@@ -110,13 +110,6 @@ function hasOnlyKnownPlaceholders(text: string): boolean {
   return [...text.matchAll(/\{(\w+)\}/g)].every(([, name]) => (PLACEHOLDERS as readonly unknown[]).includes(name));
 }
 
-/** A delay that is "off" is no pause, where other durations that are off never happen. */
-const DELAY: Rule<number> = rule(
-  BACKOFF_RULES.delay.allowed,
-  (value) => (value === false ? 0 : toMilliseconds(value)),
-  (text) => (text === 'false' ? false : text),
-);
-
 const LOGGER: Rule<PoolLogger | false> = {
   allowed: `${LOGGER_RULE.allowed}; or false for silence`,
   read(value, path, reading) {
@@ -146,7 +139,6 @@ export const RETRY_RULES = {
   abortOn: errorMatchers(),
   retryOnResult: func('a function (result) => boolean'),
   ...BACKOFF_RULES,
-  delay: DELAY,
   backoff: func('a function (attempt, error) => Duration'),
   immediateFirstRetry: boolean(),
   timeout: duration({ above: 0 }),

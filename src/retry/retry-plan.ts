@@ -48,14 +48,6 @@ export function makePlan({ method, context, options, budget, logger, clock, paus
   };
 }
 
-/** How an attempt failed: with an error, or with a result that counts as a failure. */
-export type Failure = { readonly error: unknown } | { readonly result: unknown };
-
-/** The error, if that is what it failed with. */
-export function errorOf(failure: Failure): unknown {
-  return 'error' in failure ? failure.error : undefined;
-}
-
 /** Whether an attempt that failed with this error is one to retry. Its own time-out is, whatever `retryOn` says. */
 export function isRetried({ options }: RetryPlan, error: unknown, timedOut: boolean): boolean {
   return !matchesError(error, options.abortOn) && (timedOut || matchesError(error, options.retryOn));

@@ -37,16 +37,16 @@ export async function retry<R>(
 ): Promise<R> {
   const plan = planOf(work, options);
   const invocation: Invocation = {
-    again: work,
+    again: (attempt) => work(attempt.context),
     recovery: () => options.recover,
   };
   const attempt = firstAttempt();
   if (plan.needsContext || currentAttempt() !== undefined) {
-    return retryPromise(plan, invocation, attempt, () => attempt.run(() => work(attempt))) as Promise<R>;
+    return retryPromise(plan, invocation, attempt, () => attempt.run(() => work(attempt.context))) as Promise<R>;
   }
   const ticket = takeTicket();
   const first = new Promise<R>((resolve) => {
-    resolve(work(attempt));
+    resolve(work(attempt.context));
   });
   return watchPromise(plan, ticket, first, () => invocation) as Promise<R>;
 }

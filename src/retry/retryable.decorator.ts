@@ -20,19 +20,21 @@ export interface RetryableDecorator {
   (target: Function): void;
 }
 
-// What Nest calls of its own accord, once, and awaits; retrying a start or a stop is a decision of its own.
-const LIFECYCLE_HOOKS: readonly (string | symbol)[] = [
+// What Nest or `using` calls of its own accord, once, and awaits; retrying a start or a stop is a decision of its own.
+const STARTS_AND_STOPS: readonly (string | symbol)[] = [
   'onModuleInit',
   'onApplicationBootstrap',
   'onModuleDestroy',
   'beforeApplicationShutdown',
   'onApplicationShutdown',
+  Symbol.asyncDispose,
+  Symbol.dispose,
 ];
 
 /**
  * Retries a method when it fails with an error to retry: a connection error, unless `retryOn` says otherwise. On a class:
- * each of its own methods, but for getters, setters and lifecycle hooks; a method's own `@Retryable` replaces the class's,
- * and what returns neither a promise nor an Observable passes through unchanged.
+ * each of its own methods, but for getters, setters, lifecycle hooks and disposal; a method's own `@Retryable` replaces
+ * the class's, and what returns neither a promise nor an Observable passes through unchanged.
  *
  * Options are laid over the application's preset `default`, which lies over the built-in defaults. In an application,
  * logger, clock and presets are injected; on other instances and on static methods, the built-in defaults and Nest's
@@ -69,7 +71,7 @@ function decorateClass(classRef: ClassLike, preset: string | undefined, given: R
   const decorated = new Set(definitionsOf(prototype).map(({ key }) => key));
   for (const key of Reflect.ownKeys(prototype)) {
     const descriptor = Object.getOwnPropertyDescriptor(prototype, key)!;
-    if (key === 'constructor' || key === LINK || LIFECYCLE_HOOKS.includes(key) || decorated.has(key)) continue;
+    if (key === 'constructor' || key === LINK || STARTS_AND_STOPS.includes(key) || decorated.has(key)) continue;
     if (typeof descriptor.value !== 'function') continue;
     replace(prototype, descriptor, { ...names(name, key), preset, options, onClass: true });
     Object.defineProperty(prototype, key, descriptor);
@@ -127,8 +129,11 @@ function replace(target: object, descriptor: PropertyDescriptor, definition: Ret
   const original = descriptor.value as Method;
   // Nest's class of static methods, not an instance: it follows app.useLogger().
   const retrying = new RetryingMethod(original, definition, Logger);
-  const method = function (this: unknown, ...args: unknown[]): unknown {
-    return retrying.call(this, args);
+  // Written as a method, so that it is no constructor and has no prototype.
+  const { method } = {
+    method(this: unknown, ...args: unknown[]): unknown {
+      return retrying.call(this, args);
+    },
   };
   // Its name and length, and what decorators set on it as properties or as Reflect metadata.
   for (const key of Reflect.ownKeys(original)) {

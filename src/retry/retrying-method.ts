@@ -1,9 +1,9 @@
 import { systemClock } from '../pool/clock.js';
 import type { PoolLogger } from '../pool/settings.js';
 import { takeTicket } from './give-ups.js';
-import { observableClassOf, retryObservable, type ObservableClass } from './observable-retry.js';
+import { failedObservable, observableClassOf, retryObservable, type ObservableClass } from './observable-retry.js';
 import { retryPromise, watchPromise } from './promise-retry.js';
-import { budgetFrom } from './retry-budget.js';
+import { budgetFrom, RetryBudget } from './retry-budget.js';
 import type { Invocation } from './retry-call.js';
 import { currentAttempt, firstAttempt, type Attempt } from './retry-context.js';
 import type { RetryDefinition } from './retry-definition.js';
@@ -16,8 +16,10 @@ export type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /** A decorated method: what its calls go through. */
 export class RetryingMethod {
-  /** For instances that no application made. */
+  /** For calls on what no application made; where each instance has a budget of its own, for those without an instance. */
   private plan: RetryPlan | undefined;
+  /** For instances that no application made, which have a budget of their own. */
+  private readonly plans = new WeakMap<object, RetryPlan>();
   /** What the method returns, once seen, so that one that throws instead of returning an Observable still yields one. */
   private observableClass: ObservableClass | undefined;
 
@@ -29,7 +31,12 @@ export class RetryingMethod {
   ) {}
 
   call(self: unknown, args: unknown[]): unknown {
-    const plan = runtimeOf(self)?.planOf(this.definition, this.logger) ?? this.ownPlan();
+    let plan: RetryPlan;
+    try {
+      plan = this.planFor(self);
+    } catch (error) {
+      return this.afterNoPlan(error);
+    }
     if (plan.needsContext || currentAttempt() !== undefined) return this.callInContext(plan, self, args);
     // The main road: a call that succeeds pays for one promise and one closure.
     const ticket = takeTicket();
@@ -70,6 +77,13 @@ export class RetryingMethod {
     if (observableClass === undefined) return result;
     this.observableClass = observableClass;
     return this.begin(plan, self, args, () => result, attempt);
+  }
+
+  /** The method cannot be begun. It fails as it would on its own: later, but at a class, where it may have no later. */
+  private afterNoPlan(error: unknown): unknown {
+    if (this.observableClass) return failedObservable(this.observableClass, error);
+    if (this.definition.onClass && !isAsyncFunction(this.original)) throw error;
+    return Promise.reject(error);
   }
 
   /**
@@ -115,8 +129,27 @@ export class RetryingMethod {
     return undefined;
   }
 
-  /** How calls on what no application made are retried: a plain `new`, a `useValue`, the class itself. */
-  private ownPlan(): RetryPlan {
+  private planFor(self: unknown): RetryPlan {
+    return runtimeOf(self)?.planOf(this.definition, this.logger) ?? this.planOutside(self);
+  }
+
+  /**
+   * How calls on what no application made are retried: a plain `new`, a `useValue`, the class itself. A budget belongs to
+   * the instance (or the class), since two applications may have one each; all else is the same for all of them.
+   */
+  private planOutside(self: unknown): RetryPlan {
+    const shared = this.sharedPlan();
+    const { budget } = this.definition.options;
+    const owns = typeof budget === 'object' && !(budget instanceof RetryBudget);
+    if (!owns || !isObject(self)) return shared;
+    const known = this.plans.get(self);
+    if (known) return known;
+    const plan = { ...shared, budget: budgetFrom(budget) };
+    this.plans.set(self, plan);
+    return plan;
+  }
+
+  private sharedPlan(): RetryPlan {
     if (this.plan) return this.plan;
     const { method, className, preset, options } = this.definition;
     this.plan = makePlan({
@@ -136,4 +169,13 @@ export class RetryingMethod {
     }
     return this.plan;
   }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+/** Whether it is written as `async`, so that it cannot but return a promise. */
+function isAsyncFunction(method: Method): boolean {
+  return Object.prototype.toString.call(method) === '[object AsyncFunction]';
 }

@@ -166,7 +166,27 @@ describe('N5: the start', () => {
     };
     const bad = ConnectionPoolModule.forFeatureAsync([{ factory: Bad, useFactory: late }]);
     const error = await rejectionOf(compile({ imports: [GoodModule, bad] }));
-    expect(pathsOf(error)).toEqual(['keepalive']);
+    expect(pathsOf(error)).toEqual(['forFeature.bad.keepalive']);
+    expect(Good.closed).toHaveLength(1);
+  });
+
+  test('settings that cannot be made close what a constructor has set going', async () => {
+    const Good = memoryFactory('Good');
+    const Bad = memoryFactory('Bad');
+    class Service {
+      constructor(@InjectPool(Good) readonly pool: Pool) {
+        pool.start();
+      }
+    }
+    @Module({ imports: [ConnectionPoolModule.forFeature([{ factory: Good, size: 1 }])], providers: [Service] })
+    class GoodModule {}
+    const fail = async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new Error('no such secret');
+    };
+    const bad = ConnectionPoolModule.forFeatureAsync([{ factory: Bad, useFactory: fail }]);
+    const error = await rejectionOf(compile({ imports: [GoodModule, bad] }));
+    expect(error.message).toBe('no such secret');
     expect(Good.closed).toHaveLength(1);
   });
 

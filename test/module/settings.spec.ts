@@ -127,7 +127,7 @@ describe('N3: options from code', () => {
     ]);
     expect(error.message).toContain("pools.mail.size: received '20'; allowed is a whole number of 1 or more");
     expect(error.message).toContain(
-      'poools: received a value of type object; allowed is no option of this name; there are: defaults',
+      'poools: received a value of type object; allowed is nothing of this name; there are: defaults',
     );
   });
 
@@ -166,12 +166,38 @@ describe('N3: options from code', () => {
     class LazyConnectionFactory {}
     const error = await start_({}, [{ factory: LazyConnectionFactory, keepalive: 5 }]);
     expect(error).toBeInstanceOf(PoolSettingsError);
-    expect(pathsOf(error)).toEqual(['factory', 'keepalive']);
+    expect(pathsOf(error)).toEqual(['forFeature.lazy.factory', 'forFeature.lazy.keepalive']);
     expect(error.message).toContain('pool "lazy"');
   });
 
   test('keepalive without a ping stops the start, whichever layer it comes from', async () => {
-    expect(pathsOf(await start_({ pools: { mail: { keepalive: '30s' } } }))).toEqual(['keepalive']);
+    expect(pathsOf(await start_({ pools: { mail: { keepalive: '30s' } } }))).toEqual(['pools.mail.keepalive']);
+    expect(pathsOf(await start_({ defaults: { checkAfterIdle: 0 } }))).toEqual(['defaults.checkAfterIdle']);
+  });
+
+  test('what the factories of all pools lack is told at once, as far as their classes show it', async () => {
+    const Mail = memoryFactory('Mail');
+    const Search = memoryFactory('Search');
+    const pinged = [
+      { factory: Mail, keepalive: '5s' },
+      { factory: Search, keepalive: '5s' },
+    ];
+    const error = await rejectionOf(compile({ imports: [ConnectionPoolModule.forFeature(pinged)] }));
+    expect(pathsOf(error).toSorted()).toEqual(['forFeature.mail.keepalive', 'forFeature.search.keepalive']);
+    const root = ConnectionPoolModule.forRoot({ defaults: { size: 0 } });
+    const all = await rejectionOf(compile({ imports: [root, ConnectionPoolModule.forFeature(pinged)] }));
+    expect(pathsOf(all)).toEqual(['defaults.size', 'forFeature.mail.keepalive', 'forFeature.search.keepalive']);
+  });
+
+  test('a setting of a pool among the options says where it belongs', async () => {
+    expect((await start_({ size: 5 })).message).toContain('a setting of all pools belongs into defaults');
+  });
+
+  test.each([
+    ['a class that is undefined', undefined, 'imported in a circle'],
+    ['an instance', new (memoryFactory('Mail'))(), 'a factory class, not an instance of it'],
+  ])('%s in forFeature is refused with a hint', (_, feature, hint) => {
+    expect(() => ConnectionPoolModule.forFeature([feature as never])).toThrow(hint);
   });
 
   test('the options given are never changed', async () => {
@@ -288,7 +314,7 @@ describe('N3: options from an environment', () => {
 
   test('text that means nothing is a fault at its path', async () => {
     const root = ConnectionPoolModule.forRootAsync({
-      useFactory: () => ({ defaults: { size: 'many', maxUses: '' }, retry: { mailbox: { maxRetries: 'x' } } }),
+      useFactory: () => ({ defaults: { size: 'many', maxUses: 'none' }, retry: { mailbox: { maxRetries: 'x' } } }),
     });
     const error = await rejectionOf(compile({ imports: [root] }));
     expect(error).toBeInstanceOf(PoolSettingsError);

@@ -18,6 +18,20 @@ function counted(): { aborter: AbortController; signal: AbortSignal; listeners: 
   return { aborter, signal, listeners: () => known.size };
 }
 
+describe('P6: what is no signal', () => {
+  test('is refused at once, whether a connection is free or not, and leaves no trace', async () => {
+    const { pool } = await filled({ size: 1 });
+    const signal = 5 as unknown as AbortSignal;
+    const refusal = { code: 'ERR_POOL_SETTINGS', faults: [{ path: 'signal', received: '5' }] };
+    await expect(pool.acquire({ signal })).rejects.toMatchObject(refusal);
+    await expect(pool.ready({ signal })).rejects.toMatchObject(refusal);
+    const lease = await pool.acquire();
+    await expect(pool.acquire({ signal })).rejects.toMatchObject(refusal);
+    expect(pool.stats()).toMatchObject({ waiting: 0, leased: 1 });
+    expect(() => lease.release()).not.toThrow();
+  });
+});
+
 describe('P6: a caller who gives up', () => {
   test('before it asks, is rejected with the very reason, and starts nothing', async () => {
     const { clock, factory, pool } = workbench({ size: 1 });

@@ -10,6 +10,18 @@ function pauses(options: Partial<BackoffOptions>, random: () => number, count = 
   return result;
 }
 
+describe('a delay without end', () => {
+  test.each(['none', 'full', 'equal', 'decorrelated'] as const)('stays one with jitter %s', (jitter) => {
+    const options = { delay: Infinity, multiplier: 2, maxDelay: Infinity, jitter };
+    expect(BackoffStep.first(options, () => 0).next().pause).toBe(Infinity);
+  });
+
+  test('is cut by maxDelay', () => {
+    const options = { delay: Infinity, multiplier: 2, maxDelay: 30_000, jitter: 'decorrelated' } as const;
+    expect(BackoffStep.first(options, () => 0.5).pause).toBe(30_000);
+  });
+});
+
 describe('backoff', () => {
   test('without jitter the pauses are multiplied, up to the longest', () => {
     expect(pauses({}, () => 0.5)).toEqual([100, 200, 400, 800, 1_000, 1_000]);

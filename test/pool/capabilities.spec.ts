@@ -8,8 +8,8 @@ import {
   isEmitter,
   isStream,
   isUsableStream,
+  receptionOf,
   tolerateErrors,
-  unreadBytes,
   watchEmitter,
 } from '../../src/pool/capabilities.js';
 import type { CloseReason } from '../../src/pool/connection-factory.js';
@@ -254,12 +254,12 @@ describe('what a connection is, by its shape', () => {
     const stream = new PassThrough();
     stream.write('12345');
     const uncounted = { destroyed: false, destroy: () => {}, write: () => {} };
-    expect([unreadBytes(stream), unreadBytes(uncounted), unreadBytes({ readableLength: 5 })]).toEqual([5, 0, 0]);
-    expect([isUsableStream(stream, 5), isUsableStream(stream, 4), isUsableStream(uncounted, 0)]).toEqual([
-      true,
-      false,
-      true,
-    ]);
+    expect(receptionOf(stream)).toEqual({ unread: 5, received: Infinity });
+    expect(receptionOf(uncounted)).toEqual({ unread: 0, received: Infinity });
+    expect(receptionOf({ readableLength: 5 })).toEqual({ unread: 0, received: Infinity });
+    const before = (unread: number) => isUsableStream(stream, { unread, received: Infinity });
+    expect([before(5), before(4), isUsableStream(stream, undefined)]).toEqual([true, false, true]);
+    expect(isUsableStream(uncounted, { unread: 0, received: Infinity })).toBe(true);
   });
 });
 
@@ -295,34 +295,56 @@ describe('F3: sockets', () => {
 
   test('an open socket is usable', async () => {
     const { client } = await pair();
-    expect([isStream(client), isUsableStream(client, 0)]).toEqual([true, true]);
+    expect([isStream(client), isUsableStream(client, receptionOf(client))]).toEqual([true, true]);
   });
 
   test('a socket with bytes that nobody asked for is not, unless they were there before', async () => {
     const { client, peer } = await pair();
+    const before = receptionOf(client);
     peer.write('* BYE');
-    await until(() => unreadBytes(client) === 5);
-    expect([isUsableStream(client, 0), isUsableStream(client, 5)]).toEqual([false, true]);
+    await until(() => receptionOf(client).unread === 5);
+    expect([isUsableStream(client, before), isUsableStream(client, receptionOf(client))]).toEqual([false, true]);
+  });
+
+  test('nor is one that lets such bytes flow away, as it does after once("data")', async () => {
+    const { client, peer } = await pair();
+    const reply = once(client, 'data');
+    peer.write('reply');
+    await reply;
+    const before = receptionOf(client);
+    peer.write('* BYE');
+    await until(() => client.bytesRead === 10);
+    expect(client.readableLength).toBe(0);
+    expect([isUsableStream(client, before), isUsableStream(client, receptionOf(client))]).toEqual([false, true]);
+  });
+
+  test('one whose bytes somebody listens for is usable', async () => {
+    const { client, peer } = await pair();
+    client.on('data', () => {});
+    const before = receptionOf(client);
+    peer.write('* a notice');
+    await until(() => client.bytesRead === 10);
+    expect(isUsableStream(client, before)).toBe(true);
   });
 
   test.each([false, true])('a socket whose peer has ended is not (allowHalfOpen: %p)', async (allowHalfOpen) => {
     const { client, peer } = await pair({ allowHalfOpen });
     peer.end();
     await until(() => !client.readable);
-    expect(isUsableStream(client, 0)).toBe(false);
+    expect(isUsableStream(client, undefined)).toBe(false);
   });
 
   test('a socket that was reset is not', async () => {
     const { client, peer } = await pair();
     peer.resetAndDestroy();
     await until(() => client.destroyed);
-    expect(isUsableStream(client, 0)).toBe(false);
+    expect(isUsableStream(client, undefined)).toBe(false);
   });
 
   test('a polite close waits until the peer has closed too, and reads away what it still says', async () => {
     const { client, peer } = await pair();
     peer.write('an unread reply');
-    await until(() => unreadBytes(client) > 0);
+    await until(() => receptionOf(client).unread > 0);
     const ended = once(peer.resume(), 'end');
     let closed = false;
     const closing = Promise.resolve(closeByShape(client, 'shutdown')).then(() => (closed = true));

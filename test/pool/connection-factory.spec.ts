@@ -59,6 +59,71 @@ async function closedClean<C>(pool: ConnectionPool<C>, clock: VirtualClock): Pro
 }
 
 describe('F1: what a connection may be', () => {
+  test('an object that throws when asked for what it does not have is a connection', async () => {
+    const shy = new Proxy(
+      {},
+      {
+        get: (_, key) => {
+          if (key === 'then') return undefined;
+          throw new Error(`no ${String(key)}`);
+        },
+      },
+    );
+    const { pool, clock } = poolOf<object>(factoryOf<object>(() => shy, { close: () => {}, watch: () => () => {} }));
+    expect((await pool.acquire()).connection === shy).toBe(true);
+    await pool.close({ timeout: 0 });
+    expect(clock.pending).toBe(0);
+  });
+
+  test('an object may come back once it is closed, and gets its error listener once', async () => {
+    const client = new EventEmitter();
+    const { pool, clock } = poolOf<EventEmitter>(factoryOf<EventEmitter>(() => client));
+    for (let lease = 0; lease < 5; lease++) {
+      (await pool.acquire()).discard();
+      await clock.advance(2_000);
+    }
+    await pool.close();
+    expect(pool.stats().totals.connected).toBeGreaterThanOrEqual(5);
+    expect(client.listenerCount('error')).toBe(1);
+  });
+
+  test('an object may not come back while it is still being closed', async () => {
+    const destroy = jest.fn();
+    const client = { destroy };
+    const close = jest.fn(() => new Promise<void>(() => {}));
+    const factory = factoryOf<object>(() => client, { close });
+    const { pool, clock } = poolOf<object>(factory, { closeTimeout: 1_000, reconnect: { jitter: 'none' } });
+    (await pool.acquire()).discard();
+    await clock.advance(900);
+    expect(pool.stats()).toMatchObject({ open: 0, downSince: 0 });
+    await clock.advance(5_000);
+    expect(destroy).toHaveBeenCalledTimes(1);
+    expect(pool.stats()).toMatchObject({ open: 1 });
+  });
+
+  test('one that is told dead while it is asked whether it is usable is not lent', async () => {
+    let tell: ((error?: unknown) => void) | undefined;
+    let connects = 0;
+    const factory = factoryOf<object>(() => ({ number: ++connects }), {
+      watch: (_, broken) => {
+        tell ??= broken;
+        return () => {};
+      },
+      isUsable: () => {
+        tell?.(new Error('dead'));
+        tell = () => {};
+        return true;
+      },
+    });
+    const { pool, clock } = poolOf<object>(factory);
+    await pool.ready();
+    await clock.advance(2_000);
+    const lease = pool.acquire();
+    await clock.advance(100);
+    expect((await lease).connection).toEqual({ number: 2 });
+    expect(pool.stats().totals).toMatchObject({ connectFailures: 0, closed: { broken: 1 } });
+  });
+
   test.each([0, '', false, 'a table handle', Symbol('s'), 7n, () => 'a client'])(
     '%p is a connection',
     async (value) => {

@@ -218,6 +218,17 @@ describe('order', () => {
     return [1, 2, 3].map(() => ruled.pool.tryAcquire()!.connection.id);
   }
 
+  it('suits the size, where nothing else was asked for, also after a resize', async () => {
+    const ruled = await fullPool({ size: 3, idleTimeout: 1_000 });
+    ruled.pool.resize({ min: 1, max: 3 });
+    for (let step = 0; step < 40; step++) {
+      await ruled.pool.use(() => undefined);
+      await ruled.clock.advance(50);
+    }
+    // Light work leaves two of them alone for long enough.
+    expect(ruled.pool.stats().open).toBe(1);
+  });
+
   it.each([
     ['fifo', 3, [2, 3, 1]],
     ['lifo', 3, [1, 3, 2]],

@@ -30,6 +30,30 @@ function neverEnds(pool: ConnectionPool<ScriptedConnection>): void {
 }
 
 describe('leakDetection: a lease held for too long', () => {
+  it('is not reported once its pool has closed it, and leaves no timer', async () => {
+    const { clock, pool, lines } = await fullPool({ size: 2, leakDetection: 1_000 });
+    await pool.acquire();
+    await clock.advance(500);
+    await pool.acquire();
+    await clock.advance(499);
+    clock.stall(1);
+    const closed = pool.close({ timeout: 0 });
+    await clock.advance(10_000);
+    await closed;
+    expect(lines.filter((line) => line.includes('leakDetection'))).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('is not reported while its pool is closing it', async () => {
+    const { clock, pool, factory, lines } = await fullPool({ size: 1, leakDetection: 1_000 });
+    factory.always('close', { after: 3_000 });
+    await pool.acquire();
+    const closed = pool.close({ timeout: 500 });
+    await clock.advance(10_000);
+    await closed;
+    expect(lines.filter((line) => line.includes('leakDetection'))).toEqual([]);
+  });
+
   it('is reported once, with its age and where it was taken', async () => {
     const { clock, pool, lines } = await fullPool({ size: 1, leakDetection: '5s' });
     const lease = await takesAndKeeps(pool);

@@ -55,8 +55,8 @@ describe('N7: what a pool logs', () => {
     await clock.advance(5_000);
     factory.opened[1]!.emit('end');
     await clock.settle();
-    expect(lines[0]).toBe('warn: Pool "mail" lost connection: read failed (ECONNRESET)');
-    expect(lines[1]).toBe('warn: Pool "mail" lost connection: the other side closed it');
+    expect(lines[0]).toBe('warn: Pool "mail" lost a connection: read failed (ECONNRESET)');
+    expect(lines[1]).toBe('warn: Pool "mail" lost a connection: the other side closed it');
     expect(new Set(contexts)).toEqual(new Set(['ConnectionPool']));
     await pool.close();
   });
@@ -70,7 +70,7 @@ describe('N7: what a pool logs', () => {
     expect(lines).toEqual(['warn: Pool "mail" lost 5 connections: restart']);
     factory.opened[5]!.die(new Error('once more'));
     await clock.settle();
-    expect(lines[1]).toBe('warn: Pool "mail" lost connection: once more');
+    expect(lines[1]).toBe('warn: Pool "mail" lost a connection: once more');
     await pool.close();
   });
 
@@ -78,7 +78,7 @@ describe('N7: what a pool logs', () => {
     const { pool, clock, lines } = bench();
     await expect(pool.use(() => Promise.reject(refused()))).rejects.toThrow('connect failed');
     await clock.settle();
-    expect(lines).toContain('warn: Pool "mail" lost connection: connect failed (ECONNREFUSED)');
+    expect(lines).toContain('warn: Pool "mail" lost a connection: connect failed (ECONNREFUSED)');
     await pool.close();
   });
 
@@ -109,8 +109,8 @@ describe('N7: what a pool logs', () => {
     factory.opened[0]!.die(new Error('kicked'));
     await clock.advance(5_000);
     expect(lines).toEqual([
-      'error: Pool "mail" lost a connection right after it was opened, and goes on trying: kicked',
-      'warn: Pool "mail" lost connection: kicked',
+      'warn: Pool "mail" lost a connection: kicked',
+      'error: Pool "mail" loses connections as soon as they are open, and goes on trying: kicked',
       'log: Pool "mail" connects again, after 1.1 s and one failed connect',
     ]);
     await pool.close();

@@ -66,7 +66,7 @@ describe('rules', () => {
     });
     expect(result).toEqual({ a: 'x' });
     expect(faults).toEqual([
-      { path: 'pools.mail.c', received: 'a number', allowed: 'no setting of this name; there are: a, b' },
+      { path: 'pools.mail.c', received: 'a value of type number', allowed: 'nothing of this name; there are: a, b' },
     ]);
   });
 

@@ -262,6 +262,18 @@ describe('retryOnResult', () => {
     ]);
   });
 
+  it('is told apart from undefined that is thrown', async () => {
+    const options = { maxRetries: 1, delay: 1, retryOn: [() => true], failureLogMessage: 'over: {error}' };
+    const { service, clock, logger } = scriptedService(options, () => Promise.reject(undefined));
+    const call = watch(service.fetch());
+    await clock.advance(1);
+    expect(call).toMatchObject({ state: 'rejected', value: undefined });
+    expect(logger.lines).toEqual([
+      'warn MailService.fetch: attempt 1 of 2 failed (undefined); retrying in 1 ms',
+      'error over: undefined',
+    ]);
+  });
+
   it('counts as having nothing against a result if it throws', async () => {
     const retryOnResult = (): boolean => {
       throw new Error('oops');

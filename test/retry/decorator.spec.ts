@@ -109,6 +109,20 @@ describe('R2: what others look at in a method', () => {
     expect(descriptor.value.name).toBe('legacy');
   });
 
+  it('is that it is no constructor and has no prototype, whatever the original was', () => {
+    class Service {
+      @Retryable(quiet)
+      async fetch(): Promise<void> {}
+    }
+    function original(): void {}
+    const legacy: PropertyDescriptor = { value: original, writable: true, configurable: true };
+    Retryable(quiet)(Service.prototype, 'legacy', legacy);
+    for (const method of [Service.prototype.fetch, legacy.value]) {
+      expect(Object.hasOwn(method, 'prototype')).toBe(false);
+      expect(() => Reflect.construct(method, [])).toThrow(TypeError);
+    }
+  });
+
   it('is this and the arguments: optional ones stay undefined', async () => {
     class Service {
       @Retryable(quiet)
@@ -248,6 +262,14 @@ describe('R2: a class', () => {
       this.fail('onModuleInit');
     }
 
+    async [Symbol.asyncDispose](): Promise<void> {
+      this.fail('asyncDispose');
+    }
+
+    async [Symbol.dispose](): Promise<void> {
+      this.fail('dispose');
+    }
+
     sync(): object {
       return this.plain;
     }
@@ -271,6 +293,11 @@ describe('R2: a class', () => {
   it('has its own methods retried, each replaced by its own @Retryable', async () => {
     expect(await callsOf((service) => service.fetch(), 'fetch')).toBe(2);
     expect(await callsOf((service) => service.own(), 'own')).toBe(3);
+  });
+
+  it('has its teardown left alone', async () => {
+    expect(await callsOf((service) => service[Symbol.asyncDispose](), 'asyncDispose')).toBe(1);
+    expect(await callsOf((service) => service[Symbol.dispose](), 'dispose')).toBe(1);
   });
 
   it('has neither getters, inherited methods, fields nor lifecycle hooks retried', async () => {
@@ -349,6 +376,48 @@ describe('budget of a method', () => {
     expect(await callsIn(one)).toBe(2);
     expect(await callsIn(one)).toBe(1);
     expect(await callsIn(two)).toBe(2);
+  });
+
+  describe('without an application', () => {
+    let calls = 0;
+    class Service {
+      @Retryable({ budget: { maxTokens: 3, tokenRatio: 1 }, maxRetries: 1, ...quiet })
+      async fetch(): Promise<never> {
+        calls++;
+        throw reset();
+      }
+
+      @Retryable({ budget: { maxTokens: 3, tokenRatio: 1 }, maxRetries: 1, ...quiet })
+      static async fetch(): Promise<never> {
+        calls++;
+        throw reset();
+      }
+    }
+    const callsOn = async (self: unknown, { fetch } = Service.prototype) => {
+      calls = 0;
+      await finish(Reflect.apply(fetch, self, []));
+      return calls;
+    };
+
+    it('is that of the instance', async () => {
+      const [one, two] = [new Service(), new Service()];
+      expect(await callsOn(one)).toBe(2);
+      expect(await callsOn(one)).toBe(1);
+      expect(await callsOn(two)).toBe(2);
+    });
+
+    it('is that of the class for a static method', async () => {
+      class SubClass extends Service {}
+      expect(await callsOn(Service, Service)).toBe(2);
+      expect(await callsOn(Service, Service)).toBe(1);
+      expect(await callsOn(SubClass, Service)).toBe(2);
+    });
+
+    it('is one for all calls without an object', async () => {
+      expect(await callsOn(undefined)).toBe(2);
+      expect(await callsOn('text')).toBe(1);
+      expect(await callsOn(null)).toBe(1);
+    });
   });
 });
 

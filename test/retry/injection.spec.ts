@@ -3,6 +3,7 @@ import { Inject, Injectable, Logger, Module, Scope } from '@nestjs/common';
 import { ContextIdFactory, NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { firstValueFrom, Observable, of } from 'rxjs';
 import { PoolSettingsError } from '../../src/pool/errors.js';
 import { presetUsesOf } from '../../src/retry/retry-definition.js';
 import { adopt, runtimeOf } from '../../src/retry/retry-instances.js';
@@ -376,10 +377,48 @@ describe('R3: presets', () => {
     expect(() => application({ mailbox: {}, mailbx: {} }).runtime.checkPresets(uses)).not.toThrow();
   });
 
-  it('that do not exist fail the call where nobody checked', () => {
-    const service = new MailService();
-    adopt(service, application().runtime);
-    expect(() => void service.fetch()).toThrow('MailService.fetch: received the preset "mailbox"');
+  describe('that do not exist, where nobody checked', () => {
+    const adopted = <T extends object>(service: T, app = application()): T => {
+      adopt(service, app.runtime);
+      return service;
+    };
+
+    it('are a rejection of the call', async () => {
+      const service = adopted(new MailService());
+      const call = service.fetch();
+      await expect(call).rejects.toThrow('MailService.fetch: received the preset "mailbox"');
+      await expect(call).rejects.toBeInstanceOf(PoolSettingsError);
+      expect(service.calls).toBe(0);
+    });
+
+    it('are an error of the Observable where the method is known to return them', async () => {
+      class Feed {
+        @Retryable('mailbox')
+        watch(): Observable<string> {
+          return of('mail');
+        }
+      }
+      await expect(firstValueFrom(adopted(new Feed(), application(presets)).watch())).resolves.toBe('mail');
+      const observable = adopted(new Feed()).watch();
+      expect(observable).toBeInstanceOf(Observable);
+      await expect(firstValueFrom(observable)).rejects.toThrow('Feed.watch: received the preset "mailbox"');
+    });
+
+    it('are thrown at a class by what may yield its result at once', async () => {
+      @Retryable('mailbox')
+      class Service {
+        sync(): number {
+          return 1;
+        }
+
+        async fetch(): Promise<number> {
+          return 2;
+        }
+      }
+      const service = adopted(new Service());
+      expect(() => service.sync()).toThrow('Service.sync: received the preset "mailbox"');
+      await expect(service.fetch()).rejects.toThrow('Service.fetch: received the preset "mailbox"');
+    });
   });
 
   it('may name as recover only what each class that uses them has', () => {

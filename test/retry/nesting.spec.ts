@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RetryAttemptTimeoutError } from '../../src/pool/errors.js';
 import { adopt } from '../../src/retry/retry-instances.js';
 import type { RetryOptions } from '../../src/retry/retry-options.js';
@@ -68,12 +69,13 @@ describe('R5: an error on which an inner retry gave up', () => {
     expect(call.value).toBe('spare');
   });
 
-  it('is retried if the inner one makes no retries at all', async () => {
-    const { service, clock, calls } = nested({ maxRetries: 2 }, { maxRetries: 0 }, failing(2));
+  it('is not retried if the inner one makes no retries at all', async () => {
+    const { service, clock, calls, onGiveUp } = nested({ maxRetries: 2 }, { maxRetries: 0 }, failing(2));
     const call = watch(service.outer());
     await clock.advance(1_000);
-    expect(call.value).toBe(3);
-    expect(calls()).toBe(3);
+    expect(call.value).toMatchObject({ code: 'ECONNRESET' });
+    expect(calls()).toBe(1);
+    expect(onGiveUp).toHaveBeenCalledTimes(1);
   });
 
   it('is not retried if the inner one was told never to retry it', async () => {
@@ -137,6 +139,60 @@ describe('R5: an error on which an inner retry gave up', () => {
     await patient.clock.settle();
     expect(theOther.value).toBe(shared);
     expect(call.value).toBe('fine');
+  });
+
+  it('may be one object that fails a call which began later and gave up sooner: the earlier one retries it', async () => {
+    const shared = reset();
+    class Service {
+      slowCalls = 0;
+
+      @Retryable({ ...quick, delay: 1 })
+      async slow(): Promise<string> {
+        if (++this.slowCalls > 1) return 'fine';
+        await sleep(60);
+        throw shared;
+      }
+
+      @Retryable({ ...quick, delay: 1, maxRetries: 1 })
+      async fast(): Promise<never> {
+        await sleep(5);
+        throw shared;
+      }
+    }
+    const service = new Service();
+    const slow = watch(service.slow());
+    await expect(service.fast()).rejects.toBe(shared);
+    expect(slow.state).toBe('pending');
+    await expect(slow.promise).resolves.toBe('fine');
+    expect(service.slowCalls).toBe(2);
+  });
+
+  it('is retried once more by an outer one that lets time pass before it fails with it', async () => {
+    class Service {
+      outerCalls = 0;
+      innerCalls = 0;
+
+      @Retryable({ ...quick, delay: 1 })
+      async outer(): Promise<void> {
+        this.outerCalls++;
+        try {
+          await this.inner();
+        } finally {
+          await sleep(5);
+        }
+      }
+
+      @Retryable({ ...quick, delay: 1, maxRetries: 1 })
+      async inner(): Promise<never> {
+        this.innerCalls++;
+        throw reset();
+      }
+    }
+    const service = new Service();
+    await expect(service.outer()).rejects.toThrow('ECONNRESET');
+    // In its second attempt it has a context, and knows.
+    expect(service.outerCalls).toBe(2);
+    expect(service.innerCalls).toBe(4);
   });
 
   it('may be anything that is thrown', async () => {

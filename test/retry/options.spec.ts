@@ -56,6 +56,13 @@ describe('options from an environment', () => {
     ]);
   });
 
+  it('count an empty part of a budget as missing, and a blank one as wrong', () => {
+    const faultsOf = (budget: string) =>
+      read({ mailbox: { budget } }).faults.map(({ path, received }) => [path, received]);
+    expect(faultsOf('{"maxTokens":"","tokenRatio":"1"}')).toEqual([['retry.mailbox.budget.maxTokens', 'none']]);
+    expect(faultsOf('{"maxTokens":" ","tokenRatio":"1"}')).toEqual([['retry.mailbox.budget.maxTokens', "' '"]]);
+  });
+
   it('in their normal form may be read again', () => {
     const once = RETRY_PRESETS_RULE.read({ a: { delay: false, maxDelay: false, budget: false } }, 'retry', {
       faults: [],

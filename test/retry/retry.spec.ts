@@ -272,6 +272,45 @@ describe('R4: retryContext()', () => {
     expect(context.signal.aborted).toBe(false);
   });
 
+  it('is attempt, signal and lastError, and nothing else', async () => {
+    const check = (context: RetryContext) => {
+      expect(new Set(Reflect.ownKeys(context))).toEqual(new Set(['attempt', 'signal', 'lastError']));
+      expect(Object.getPrototypeOf(context)).toBe(Object.prototype);
+      const { signal } = context;
+      expect({ ...context }.signal).toBe(signal);
+      expect(signal).toBeInstanceOf(AbortSignal);
+    };
+    check(retryContext());
+    await retry((context) => {
+      check(context);
+      check(retryContext());
+      if (context.attempt === 1) throw reset();
+    });
+    await retry(check, { timeout: 1_000 });
+    await retry(() => check(retryContext()), { timeout: 1_000 });
+  });
+
+  it('makes no AbortController unless asked for a signal', async () => {
+    const Real = globalThis.AbortController;
+    let made = 0;
+    globalThis.AbortController = class extends Real {
+      constructor() {
+        super();
+        made++;
+      }
+    };
+    try {
+      await retry(({ attempt }) => {
+        if (attempt + retryContext().attempt < 4) throw reset();
+      });
+      expect(made).toBe(0);
+      await retry((context) => [context.signal, context.signal]);
+      expect(made).toBe(1);
+    } finally {
+      globalThis.AbortController = Real;
+    }
+  });
+
   it('tells every attempt its number, its signal and the error before', async () => {
     const seen: unknown[] = [];
     const error = reset();
