@@ -18,7 +18,10 @@ if (!samples.includes(name)) {
 }
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-for (const args of [[path.join(root, '.ci/build.js'), '--if-changed'], [tsc, '--project', 'tsconfig.samples.json']]) {
+for (const args of [
+  [path.join(root, '.ci/build.js'), '--if-changed'],
+  [tsc, '--project', 'tsconfig.samples.json'],
+]) {
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -1,5 +1,12 @@
 import { Controller, Get, Inject, Injectable, ServiceUnavailableException } from '@nestjs/common';
-import { AcquireTimeoutError, ConnectionPool, InjectPool, Retryable, retryContext, type PoolOf } from 'nestjs-connection-pool';
+import {
+  AcquireTimeoutError,
+  ConnectionPool,
+  InjectPool,
+  Retryable,
+  retryContext,
+  type PoolOf,
+} from 'nestjs-connection-pool';
 import { ask, MailConnectionFactory } from './mail-connection.factory.js';
 
 @Injectable()

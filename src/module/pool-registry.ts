@@ -59,6 +59,7 @@ export class PoolRegistry {
       } catch (error) {
         /* istanbul ignore else -- nothing else is thrown here, but a bug of ours must come out as it is */
         if (error instanceof PoolSettingsError) throw this.withOthers(error, definition, parts.layers);
+        /* istanbul ignore next -- as above */
         throw error;
       }
     });
