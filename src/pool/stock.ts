@@ -67,7 +67,7 @@ export class Stock<C> {
     });
     this.upkeep = new Upkeep(settings, clock, this.entries, {
       ping: (entry) => this.ping(entry),
-      retire: (entry, reason) => this.part(entry, reason),
+      retire: (entry, reason) => this.release(entry, reason),
       isElastic: () => this.isElastic,
       mayShrink: () => this.census.live > this.bounds.min,
     });
@@ -128,7 +128,8 @@ export class Stock<C> {
   /** It is broken: away with it. After a break its idle siblings are suspect. */
   lose(entry: PooledConnection<C>, error: unknown, kind: 'break' | 'mishap'): void {
     noteBrokenBy(error);
-    this.mourn(entry, error);
+    // Doomed as broken it has been mourned already: its death was told inside its own isUsable().
+    if (entry.doom !== 'broken') this.mourn(entry, error);
     this.part(entry, 'broken');
     if (kind === 'break') this.suspectSiblings();
     this.host.changed();
@@ -138,11 +139,6 @@ export class Stock<C> {
   loseUnusable(entry: PooledConnection<C>, error?: unknown): void {
     noteBrokenBy(error);
     if (isGone(entry)) return;
-    // Its death was told while it was asked, and has been mourned.
-    if (entry.doom === 'broken') {
-      this.retire(entry, 'broken');
-      return;
-    }
     const why = this.factory.isUsable === undefined ? 'it ended, or got bytes that nobody had asked for' : 'isUsable()';
     this.lose(entry, new ConnectionError(`The connection is no longer usable: ${why}`), 'mishap');
   }
@@ -178,6 +174,13 @@ export class Stock<C> {
   retire(entry: PooledConnection<C>, otherwise: CloseReason): void {
     this.part(entry, entry.doom ?? otherwise);
     this.host.changed();
+  }
+
+  /** An idle one has lived out its time. It has held, and while it parts there may be room for another. */
+  private release(entry: PooledConnection<C>, reason: CloseReason): void {
+    this.prove(entry);
+    // What that began may have called the pool.
+    if (entry.state === State.idle) this.retire(entry, reason);
   }
 
   /** Closes what the new bounds have no room for: connects in flight first, then idle ones; leased ones on return. */
@@ -324,6 +327,7 @@ export class Stock<C> {
       entry.doom = 'broken';
       this.mourn(entry, error);
       this.suspectSiblings();
+      this.host.changed();
     }
   }
 

@@ -89,10 +89,22 @@ describe('sample 01-quickstart', () => {
 
   it('tells what happened in one line each, and in a live line', () => {
     expect(sample.output).toMatch(/Pool "store" lost \d+ connections: /);
-    expect(sample.output.match(/Pool "store" cannot connect, and goes on trying: .*ECONNREFUSED/g)).toHaveLength(1);
-    expect(sample.output.match(/Pool "store" connects again, after /g)).toHaveLength(1);
+    // The store died within a second of the break, so the outage may begin with connections that were lost at once.
+    const outages =
+      sample.output.match(/Pool "store" (cannot connect|loses connections .*), and goes on trying: /g) ?? [];
+    expect(outages.length).toBeGreaterThanOrEqual(1);
+    expect(outages.length).toBeLessThanOrEqual(2);
+    expect(sample.output.match(/Pool "store" connects again, after /g)).toHaveLength(outages.length);
     expect(sample.output).toMatch(
       /store: open +\d+\/20 idle +\d+ leased +\d+ waiting +\d+ replaced +\d+ retries +[1-9]/,
     );
   });
+
+  it('survives a break while the store is down, and two restarts at once', async () => {
+    await fetch(`${sample.url}/chaos/restart`, { method: 'POST' });
+    await fetch(`${sample.url}/chaos/restart`, { method: 'POST' });
+    expect((await fetch(`${sample.url}/chaos/break`, { method: 'POST' })).status).toBe(202);
+    expect(await sample.get('/get/greeting')).toEqual({ key: 'greeting', value: { text: 'hello world' } });
+    expect(sample.output).not.toMatch(/Unhandled|EADDRINUSE/);
+  }, 30_000);
 });
