@@ -76,7 +76,9 @@ export class Filler<C> {
 
   /** The connection is open; if connects were failing, it has to hold before they are trusted again. */
   opened(entry: PooledConnection<C>): void {
-    if (this.outage === undefined) return;
+    // One that was begun before the outage says nothing of how it is now; and did its success end the outage, a backend
+    // that kicks some and keeps others would be asked again and again without a pause.
+    if (this.outage === undefined || entry.begunIn !== this.outage) return;
     this.onProbation.push(entry);
     this.alarm.setFor(endOfProbation(entry));
   }
@@ -85,7 +87,12 @@ export class Filler<C> {
   proved(entry: PooledConnection<C>): void {
     entry.proven = true;
     const { outage } = this;
-    if (outage !== undefined && this.onProbation.includes(entry)) this.recover(outage);
+    if (outage !== undefined && this.isOnProbation(entry)) this.recover(outage);
+  }
+
+  /** Whether the outage ends if it holds. */
+  isOnProbation(entry: PooledConnection<C>): boolean {
+    return this.onProbation.includes(entry);
   }
 
   /** Whether its loss is to count as a failed connect. */
@@ -166,6 +173,7 @@ export class Filler<C> {
       late: (connection) => this.host.arrivedLate(connection),
     });
     entry.pending = call;
+    entry.begunIn = this.outage;
     const attempt = this.failures + 1;
     call.run((signal) => this.factory.connect({ pool: name, attempt, signal }));
   }

@@ -49,6 +49,8 @@ export class PooledConnection<C> {
   pending: Pending | undefined;
   /** Whether it has completed a lease or a ping, or lived for a second: then its loss is no failed connect. */
   proven = false;
+  /** The outage in which its connect was begun, if any. */
+  begunIn: object | undefined;
   uses = 0;
   connectedAt = 0;
   /** When it was last used or pinged. */

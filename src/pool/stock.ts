@@ -274,7 +274,7 @@ export class Stock<C> {
     this.upkeep.enter(entry);
     this.host.offer(entry);
     // While connects fail, one that holds ends that. A ping tells at once; idleness only after a while.
-    const isAwaited = entry.state === State.idle && this.filler.downSince !== undefined;
+    const isAwaited = entry.state === State.idle && this.filler.isOnProbation(entry);
     if (isAwaited && this.factory.keepalive !== undefined) this.ping(entry);
     this.host.changed();
   }

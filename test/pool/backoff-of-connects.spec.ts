@@ -179,6 +179,18 @@ describe('P1: the end of the backoff', () => {
     expect(pool.stats()).toMatchObject({ open: 3, downSince: undefined });
   });
 
+  test('connects that were in flight when the outage began do not end it, or there would be no pause', async () => {
+    const { clock, factory, pool } = workbench({ size: 3, reconnect: { jitter: 'none' } }, ['keepalive']);
+    factory.next('connect', REFUSE, 'succeed', 'succeed');
+    factory.always('connect', 'hang');
+    pool.start();
+    await clock.advance(99);
+    expect(factory.calls.keepalive).toBe(0);
+    expect(pool.stats()).toMatchObject({ open: 2, downSince: 0 });
+    await clock.advance(10_000);
+    expect(factory.connectTimes[3]).toBe(100);
+  });
+
   test('one that fails that ping counts as a failed connect', async () => {
     const { clock, factory, pool } = workbench({ size: 1, reconnect: { jitter: 'none' } }, ['keepalive']);
     factory.next('connect', REFUSE);
