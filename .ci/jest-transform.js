@@ -10,19 +10,9 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { transformSync } from '@babel/core';
 import swcJest from '@swc/jest';
+import { swcOptions } from './swc-options.js';
 
-const swcWith = (decoratorMetadata) =>
-  swcJest.createTransformer({
-    swcrc: false,
-    sourceMaps: 'inline',
-    jsc: {
-      // What Node 20 runs as it is. `using` is newer, and has to be compiled away.
-      target: 'es2022',
-      parser: { syntax: 'typescript', decorators: true },
-      transform: { legacyDecorator: true, decoratorMetadata, useDefineForClassFields: true },
-      keepClassNames: true,
-    },
-  });
+const swcWith = (decoratorMetadata) => swcJest.createTransformer(swcOptions({ decoratorMetadata }));
 
 // The library is built without metadata, so that nothing in it can come to depend on it (esbuild's users have none); the
 // applications that tests make have it, as Nest's own starter does.
@@ -50,7 +40,10 @@ function compilerFor(filename, { config }) {
   return filename.startsWith(path.join(config.rootDir, 'src') + path.sep) ? forLibrary : forTests;
 }
 
-const SELF = readFileSync(new URL(import.meta.url));
+// What the cache must not outlive.
+const SELF = ['jest-transform.js', 'swc-options.js'].map((name) =>
+  readFileSync(new URL(name, import.meta.url), 'utf8'),
+);
 
 export default {
   canInstrument: true,
@@ -58,7 +51,7 @@ export default {
     createHash('sha1')
       .update(compilerFor(filename, options).getCacheKey(source, filename, options))
       .update(options.instrument ? 'counted' : 'plain')
-      .update(SELF)
+      .update(SELF.join(''))
       .digest('hex'),
   process(source, filename, options) {
     const counted = options.instrument ? count(source, filename, options.config) : source;

@@ -1,0 +1,57 @@
+/**
+ * Turns src and test, as they are, into JavaScript that node runs by itself: for the tools in test/ that are programs of
+ * their own, outside jest. Types are checked elsewhere.
+ */
+import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { transformSync } from '@swc/core';
+import { swcOptions } from './swc-options.js';
+
+const root = path.dirname(import.meta.dirname);
+
+/** Applications of their own, which compile where they are installed. */
+const ELSEWHERE = path.join('test', 'package') + path.sep;
+
+function sources() {
+  return ['src', 'test']
+    .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && /(?<!\.d)\.ts$/.test(entry.name) && !entry.name.endsWith('.spec.ts'))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .filter((name) => !name.startsWith(ELSEWHERE));
+}
+
+function modifiedAt(file) {
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? -Infinity;
+}
+
+/** When what decides how sources are compiled was changed last. */
+function compilerModifiedAt() {
+  return Math.max(
+    ...['transpile.js', 'swc-options.js'].map((name) => modifiedAt(path.join(import.meta.dirname, name))),
+  );
+}
+
+/**
+ * @param {string} out the folder to write to, which gets a src and a test of its own
+ * @param {(name: string, text: string) => string} [rewrite] changes a source before it is compiled; then nothing that was
+ * compiled earlier is used again
+ */
+export function transpile(out, rewrite) {
+  const compiler = compilerModifiedAt();
+  for (const name of sources()) {
+    const source = path.join(root, name);
+    const target = path.join(out, name.replace(/\.ts$/, '.js'));
+    if (rewrite === undefined && modifiedAt(target) > Math.max(modifiedAt(source), compiler)) continue;
+    const text = readFileSync(source, 'utf8');
+    const { code } = transformSync(rewrite?.(name, text) ?? text, {
+      ...swcOptions({ decoratorMetadata: !name.startsWith('src') }),
+      filename: source,
+    });
+    mkdirSync(path.dirname(target), { recursive: true });
+    // Whoever runs at the same time sees a whole file, old or new.
+    const fresh = `${target}.${process.pid}`;
+    writeFileSync(fresh, code);
+    renameSync(fresh, target);
+  }
+}
