@@ -1,16 +1,22 @@
 import { EventEmitter } from 'node:events';
+import { isEmitter, isStream, watchEmitter } from '../pool/capabilities.js';
 import type { Clock } from '../pool/clock.js';
+import { ConnectionError } from '../pool/connection-error.js';
 import {
   ConnectionFactory,
   type CloseReason,
   type ConnectContext,
   type HookContext,
 } from '../pool/connection-factory.js';
+import { func, objectWith, oneOf, rule, type RulesFor } from '../pool/rules.js';
+import { listOf, readArgument, readOptions } from './arguments.js';
+import { BEHAVIOUR, type Behaviour, type ReadBehaviour } from './behaviour.js';
 
 /** A connection to nothing, which dies when it is told to. */
 export class ScriptedConnection extends EventEmitter {
   /** The reasons for which it was closed: one, if the pool does its work. */
   readonly closedFor: CloseReason[] = [];
+  /** What the hook `isUsable` answers; an Error is thrown. */
   usable: unknown = true;
 
   /** @param id 1 for the first that its factory opened */
@@ -25,99 +31,200 @@ export class ScriptedConnection extends EventEmitter {
   }
 }
 
-/** What a hook does when it is called. */
-export type Behaviour =
-  /** Does what it should. */
-  | 'succeed'
-  /** Never settles, and does not listen to its signal. */
-  | 'hang'
-  /** Rejects when its signal is aborted, and not before. */
-  | 'obey'
-  /** Rejects. */
-  | { readonly fail: unknown }
-  /** Throws before it returns a promise. */
-  | { readonly throw: unknown }
-  /** Connect only: yields this instead of a new connection. */
-  | { readonly yield: unknown }
-  /** Does the rest after so many milliseconds. */
-  | { readonly after: number; readonly outcome?: Behaviour };
+const HOOKS = ['connect', 'keepalive', 'reset', 'close'] as const;
 
 /** The hooks that a script can rule. */
-export type ScriptedHook = 'connect' | 'keepalive' | 'reset' | 'close';
+export type ScriptedHook = (typeof HOOKS)[number];
 
-export interface ScriptedFactoryOptions {
-  /** The clock of `{ after }`; without it that is real time. */
+export interface ScriptedFactoryOptions<C = ScriptedConnection> {
+  /** The clock of `{ after }`. Default: real time. */
   readonly clock?: Clock;
   /** The optional hooks that the factory has. Default: none. */
   readonly hooks?: ReadonlyArray<'keepalive' | 'reset' | 'isUsable'>;
+  /**
+   * Makes each connection: a fake of your own client. Default: a {@link ScriptedConnection}.
+   *
+   * @param id 1 for the first, and one more for each that follows
+   * @param ended aborted when the connection is over: killed, with the error that it was killed with as the reason, or
+   * closed by the pool. What is under way on the fake then should fail with that reason.
+   */
+  readonly create?: (id: number, ended: AbortSignal) => C;
+}
+
+const OPTION_RULES: RulesFor<ScriptedFactoryOptions> = {
+  clock: objectWith<Pick<Clock, 'setTimeout'>>('a Clock', 'setTimeout'),
+  hooks: listOf(oneOf('keepalive', 'reset', 'isUsable')),
+  create: func('a function that makes a connection'),
+};
+
+/** What the factory knows of one connection that it opened. */
+interface Life {
+  readonly ending: AbortController;
+  isOpen: boolean;
+  /** Tells the pool of its death, if the connection itself cannot. */
+  broken?: (error?: unknown) => void;
 }
 
 /**
- * A factory whose every hook does what a test says: succeed, fail, throw, hang, or any of these later.
+ * A factory whose every hook does what a test says: succeed, fail, throw, hang, or any of these later; and whose
+ * connections die when the test says so. It opens connections to nothing, or fakes of your own client.
  *
  * @example
- * const factory = new ScriptedFactory({ clock });
- * factory.always('connect', { fail: new Error('connect ECONNREFUSED') });
- * factory.next('connect', 'hang', { after: 500 });   // but first these, once each
+ * const factory = new ScriptedFactory({ clock, create: (id, ended) => new FakeMailClient(clock, ended) });
+ * factory.next('connect', 'hang', { after: 500 });   // the next two connects
+ * factory.kill(factory.opened[0]);                   // as the other side would
+ * factory.down();                                    // everything fails, until up()
  */
-export class ScriptedFactory extends ConnectionFactory<ScriptedConnection> {
+export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C> {
   static override poolName = 'scripted';
 
   /** Every connection opened, in order. */
-  readonly opened: ScriptedConnection[] = [];
+  readonly opened: C[] = [];
   /** Every close, in order. */
-  readonly closed: Array<{ readonly connection: ScriptedConnection; readonly reason: CloseReason }> = [];
+  readonly closed: Array<{ readonly connection: C; readonly reason: CloseReason }> = [];
   /** How often each hook was called. */
   readonly calls: Record<ScriptedHook, number> = { connect: 0, keepalive: 0, reset: 0, close: 0 };
-  /** The signal of each connect, in order. */
+  /** What each connect was told, in order. */
   readonly connectContexts: ConnectContext[] = [];
 
-  private readonly usual = new Map<ScriptedHook, Behaviour>();
-  private readonly coming = new Map<ScriptedHook, Behaviour[]>();
+  private readonly usual = new Map<ScriptedHook, ReadBehaviour>();
+  private readonly coming = new Map<ScriptedHook, ReadBehaviour[]>();
   private readonly clock: Pick<Clock, 'setTimeout'>;
+  private readonly create: (id: number, ended: AbortSignal) => C;
+  private readonly lives = new Map<unknown, Life>();
+  private readonly known = rule('a connection that this factory has opened', (value) => this.lives.get(value));
+  /** What each connect fails with while the other side is down. */
+  private refusal: { readonly error: unknown } | undefined;
 
-  constructor(options: ScriptedFactoryOptions = {}) {
+  /** @throws PoolSettingsError which lists every fault of the options */
+  constructor(options: ScriptedFactoryOptions<C> = {}) {
     super();
-    this.clock = options.clock ?? { setTimeout: (callback, delay) => setTimeout(callback, delay) };
-    const hooks = options.hooks ?? [];
+    const read = readOptions<ScriptedFactoryOptions<C>>(OPTION_RULES, options, 'ScriptedFactory');
+    const { clock, hooks = [], create } = read;
+    this.clock = clock ?? { setTimeout: (callback, delay) => setTimeout(callback, delay) };
+    // Where nothing is said of C, it is a ScriptedConnection.
+    this.create = create ?? ((id) => new ScriptedConnection(id) as C);
+    // A ScriptedConnection tells the pool of its death by its events; of a fake nobody knows.
+    if (create !== undefined) this.watch = (connection, broken) => this.watchFake(connection, broken);
     if (hooks.includes('keepalive')) this.keepalive = (_connection, context) => this.act('keepalive', context);
     if (hooks.includes('reset')) this.reset = (_connection, context) => this.act('reset', context);
-    if (hooks.includes('isUsable')) this.isUsable = (connection) => usable(connection.usable);
+    if (hooks.includes('isUsable')) this.isUsable = (connection) => this.answer(connection);
   }
 
-  /** What the hook does each time that nothing else was said. Default: `'succeed'`. */
+  /**
+   * What the hook does each time that nothing else was said. Default: `'succeed'`.
+   * @throws PoolSettingsError if there is no such hook or no such behaviour
+   */
   always(hook: ScriptedHook, behaviour: Behaviour): this {
-    this.usual.set(hook, behaviour);
+    const subject = 'ScriptedFactory.always()';
+    this.usual.set(this.readHook(hook, subject), readArgument(BEHAVIOUR, behaviour, 'behaviour', subject));
     return this;
   }
 
-  /** What the hook does the next times, once each. */
+  /**
+   * What the hook does the next times, once each.
+   * @throws PoolSettingsError if there is no such hook or no such behaviour
+   */
   next(hook: ScriptedHook, ...behaviours: Behaviour[]): this {
-    this.coming.set(hook, [...(this.coming.get(hook) ?? []), ...behaviours]);
+    const subject = 'ScriptedFactory.next()';
+    const read = readArgument(listOf(BEHAVIOUR), behaviours, 'behaviours', subject);
+    this.coming.set(this.readHook(hook, subject), [...(this.coming.get(hook) ?? []), ...read]);
     return this;
   }
 
-  /** Opened and not closed. */
-  get live(): ScriptedConnection[] {
-    return this.opened.filter((connection) => connection.closedFor.length === 0);
+  /** Opened and not closed; also what is dead, until the pool has closed it. */
+  get live(): C[] {
+    return this.opened.filter((connection) => this.lives.get(connection)!.isOpen);
   }
 
-  override connect(context: ConnectContext): Promise<ScriptedConnection> {
+  /**
+   * Ends a connection as the other side would: the pool is told, and what is under way on it fails. A stream is
+   * destroyed, another EventEmitter emits 'error' (if there is one) and 'close'. One that is closed already may die too.
+   *
+   * @param error what it dies of. Default: none; the other side just closed it.
+   * @throws PoolSettingsError if this factory has not opened it
+   */
+  kill(connection: C, error?: Error): void {
+    const life = readArgument(this.known, connection, 'connection', 'ScriptedFactory.kill()');
+    life.ending.abort(error ?? new ConnectionError('The other side closed the connection'));
+    if (isStream(connection)) {
+      (connection as { destroy(error?: Error): unknown }).destroy(error);
+    } else if (isEmitter(connection)) {
+      const emitter = connection as unknown as EventEmitter;
+      if (error !== undefined) emitter.emit('error', error);
+      emitter.emit('close');
+    } else {
+      life.broken?.(error);
+    }
+  }
+
+  /**
+   * The other side goes down, until {@link up}: every connection dies of an ECONNRESET in this instant, and connects
+   * fail, those included that are under way and would have succeeded. What was said with {@link next} is kept for later.
+   *
+   * @param error what each connect fails with. Default: an ECONNREFUSED.
+   */
+  down(error: unknown = failure('connect ECONNREFUSED', 'ECONNREFUSED')): void {
+    this.refusal = { error };
+    for (const connection of this.live) this.kill(connection, failure('read ECONNRESET', 'ECONNRESET'));
+  }
+
+  /** The other side is there again: connects do what was said of them. Directly after {@link down}, a restart. */
+  up(): void {
+    this.refusal = undefined;
+  }
+
+  override connect(context: ConnectContext): Promise<C> {
     this.connectContexts.push(context);
     return this.act('connect', context, () => this.open());
   }
 
-  override close(connection: ScriptedConnection, reason: CloseReason): Promise<void> {
+  override close(connection: C, reason: CloseReason): Promise<void> {
     this.closed.push({ connection, reason });
+    const life = this.lives.get(connection);
     // What a script yields in the place of a connection keeps no book.
     if (connection instanceof ScriptedConnection) connection.closedFor.push(reason);
+    if (life !== undefined) {
+      life.isOpen = false;
+      life.ending.abort(new ConnectionError(`The pool closed the connection (${reason})`));
+    }
     return this.act('close', undefined);
   }
 
-  private open(): ScriptedConnection {
-    const connection = new ScriptedConnection(this.opened.length + 1);
+  /** A script for a hook that the factory does not have would never be played. */
+  private readHook(hook: ScriptedHook, subject: string): ScriptedHook {
+    const there = HOOKS.filter((each) => this[each] !== undefined);
+    const names = there.map((each) => `'${each}'`).join(', ');
+    const allowed = `one of ${names}, which this factory has; the option "hooks" gives it more`;
+    const isThere = (value: unknown): ScriptedHook | undefined => there.find((each) => each === value);
+    return readArgument(rule(allowed, isThere), hook, 'hook', subject);
+  }
+
+  private open(): C {
+    if (this.refusal !== undefined) throw this.refusal.error;
+    const ending = new AbortController();
+    const connection = this.create(this.opened.length + 1, ending.signal);
     this.opened.push(connection);
+    this.lives.set(connection, { ending, isOpen: true });
     return connection;
+  }
+
+  private watchFake(connection: C, broken: (error?: unknown) => void): () => void {
+    const stop = watchEmitter(connection, broken);
+    if (stop !== undefined) return stop;
+    const life = this.lives.get(connection);
+    if (life === undefined) return () => {};
+    life.broken = broken;
+    return () => {
+      delete life.broken;
+    };
+  }
+
+  /** For the hook `isUsable`. */
+  private answer(connection: C): boolean {
+    if (!(connection instanceof ScriptedConnection)) return this.lives.get(connection)?.ending.signal.aborted !== true;
+    if (connection.usable instanceof Error) throw connection.usable;
+    return connection.usable as boolean;
   }
 
   private act(hook: ScriptedHook, context: HookContext | undefined): Promise<void>;
@@ -128,11 +235,12 @@ export class ScriptedFactory extends ConnectionFactory<ScriptedConnection> {
     succeed = (): unknown => undefined,
   ): Promise<unknown> {
     this.calls[hook]++;
+    if (hook === 'connect' && this.refusal !== undefined) return Promise.reject(this.refusal.error);
     const behaviour = this.coming.get(hook)?.shift() ?? this.usual.get(hook) ?? 'succeed';
     return this.behave(behaviour, context?.signal, succeed);
   }
 
-  private behave(behaviour: Behaviour, signal: AbortSignal | undefined, succeed: () => unknown): Promise<unknown> {
+  private behave(behaviour: ReadBehaviour, signal: AbortSignal | undefined, succeed: () => unknown): Promise<unknown> {
     if (behaviour === 'succeed') return Promise.resolve(succeed());
     if (behaviour === 'hang') return new Promise(() => {});
     if (behaviour === 'obey') {
@@ -154,8 +262,6 @@ export class ScriptedFactory extends ConnectionFactory<ScriptedConnection> {
   }
 }
 
-/** Answers, or throws what it is told to. */
-function usable(answer: unknown): boolean {
-  if (answer instanceof Error) throw answer;
-  return answer as boolean;
+function failure(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
 }

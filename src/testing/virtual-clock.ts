@@ -1,5 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers';
+import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 import type { Clock, Timer } from '../pool/clock.js';
+import { formatDuration } from '../pool/duration.js';
+import { func, numberFrom, objectWith, rule, type RulesFor } from '../pool/rules.js';
+import { readArgument, readOptions, SPAN } from './arguments.js';
+
+/** As it is when this is loaded: fake timers that a test installs later are not to stop this clock. */
+const nextTurn = setImmediate;
 
 /** A timer of a {@link VirtualClock}. */
 class VirtualTimer implements Timer {
@@ -22,19 +29,43 @@ class VirtualTimer implements Timer {
 export interface VirtualClockOptions {
   /** What `now()` says first, in milliseconds. Default: 0. */
   readonly start?: number;
-  /** Seeds `random()`: the same seed gives the same numbers. Default: 1. */
+  /** Seeds `random()`, a whole number: the same seed gives the same numbers. Default: 1. */
   readonly seed?: number;
-  /** Takes the place of the seeded numbers: `() => 0.5`. */
+  /** Takes the place of the seeded numbers: `() => 0.5`. Has to yield numbers from 0 to less than 1. */
   readonly random?: () => number;
 }
+
+const OPTION_RULES: RulesFor<VirtualClockOptions> = {
+  start: numberFrom(0),
+  seed: rule('a whole number', (value) => (Number.isSafeInteger(value) ? value : undefined)),
+  random: func('a function that yields numbers from 0 to less than 1'),
+};
+
+/** What a timer may be set to. Like Node's it fires at once if that lies behind; unlike Node's it never fires if not. */
+const DELAY = rule('a number of milliseconds', (value) =>
+  typeof value === 'number' && !Number.isNaN(value) ? value : undefined,
+);
+const CALLBACK = func('a function to call back');
+
+const PROMISE = objectWith<PromiseLike<unknown>>('a promise', 'then');
+
+/** How much virtual time `run()` lets pass, in milliseconds. */
+const WITHIN = 3_600_000;
+
+/** How long `run()` waits for the world outside when no timer is left, in milliseconds of real time. */
+const GRACE = 1_000;
 
 /**
  * A clock that stands still until a test moves it, so that a pool's hours pass in milliseconds and always alike.
  *
+ * The idea is that of Tokio's paused clock and of RxJS's virtual time: whoever asks for time is handed it, and nothing
+ * else in the process is touched, so no global has to be faked.
+ *
  * @example
  * const clock = new VirtualClock();
  * const pool = new ConnectionPool(factory, { clock, keepalive: '30s' });
- * await clock.advance(30_000);
+ * await clock.run(pool.ready());
+ * await clock.advance('30s');
  */
 export class VirtualClock implements Clock {
   private time: number;
@@ -42,17 +73,22 @@ export class VirtualClock implements Clock {
   private immediates: Array<() => void> = [];
   private readonly nextRandom: () => number;
 
+  /** @throws PoolSettingsError which lists every fault of the options */
   constructor(options: VirtualClockOptions = {}) {
-    this.time = options.start ?? 0;
-    this.nextRandom = options.random ?? seededRandom(options.seed ?? 1);
+    const { start, seed, random } = readOptions<VirtualClockOptions>(OPTION_RULES, options, 'VirtualClock');
+    this.time = start ?? 0;
+    this.nextRandom = random ?? seededRandom(seed ?? 1);
   }
 
   now(): number {
     return this.time;
   }
 
+  /** @throws PoolSettingsError if there is nothing to call, or the delay is no number */
   setTimeout(callback: () => void, delay: number): Timer {
-    const timer = new VirtualTimer(this.time + Math.max(0, delay), callback);
+    readArgument(CALLBACK, callback, 'callback', 'VirtualClock.setTimeout()');
+    const wait = Math.max(0, readArgument(DELAY, delay, 'delay', 'VirtualClock.setTimeout()'));
+    const timer = new VirtualTimer(this.time + wait, callback);
     this.timers.splice(this.placeFor(timer.due), 0, timer);
     return timer;
   }
@@ -70,17 +106,60 @@ export class VirtualClock implements Clock {
     return this.nextRandom();
   }
 
-  /** Lets this many milliseconds pass: each timer fires at its time, and what it sets off is done before the next. */
-  async advance(milliseconds: number): Promise<void> {
-    const end = this.time + milliseconds;
-    await this.settle();
-    for (let timer = this.timers[0]; timer !== undefined && timer.due <= end; timer = this.timers[0]) {
-      this.time = Math.max(this.time, timer.due);
-      await this.runDueTimers();
+  /**
+   * Lets so much time pass: each timer fires at its time, and what it sets off is done before the next.
+   * @param duration milliseconds, or text such as `'30s'`
+   * @throws PoolSettingsError if that is no time that can pass
+   */
+  async advance(duration: number | string): Promise<void> {
+    await this.advanceTo(this.time + readArgument(SPAN, duration, 'duration', 'VirtualClock.advance()'));
+  }
+
+  /**
+   * Lets time pass until the promise has settled, and no longer; comes out as the promise does. What has no clock (a
+   * socket, a file) is waited for only once no timer is left; while there are timers, time passes without it.
+   *
+   * @param options.within the most time to let pass: milliseconds, or text such as `'30s'`. Default: an hour.
+   * @throws Error if the promise has not settled by then, or if no timer is left that could settle it
+   */
+  async run<T>(promise: PromiseLike<T>, options: { readonly within?: number | string } = {}): Promise<T> {
+    readArgument(PROMISE, promise, 'promise', 'VirtualClock.run()');
+    const { within = WITHIN } = readOptions<{ within: number }>({ within: SPAN }, options, 'VirtualClock.run()');
+    const end = this.time + within;
+    let settled = false;
+    const settle = (): void => void (settled = true);
+    promise.then(settle, settle);
+    for (;;) {
       await this.settle();
+      if (settled) return promise;
+      const [timer] = this.timers;
+      if (timer === undefined) await this.waitForTheWorld(() => settled);
+      else if (timer.due <= end) await this.advanceTo(Math.max(this.time, timer.due));
+      else throw inVain(`the promise has not settled within ${formatDuration(within)} of the clock's time`);
     }
-    // What ran may have stalled the clock beyond it.
-    this.time = Math.max(this.time, end);
+  }
+
+  /**
+   * Resolves when so much time has passed; rejects with the signal's reason as soon as that is aborted. What a fake
+   * connection's work takes.
+   * @param duration milliseconds, or text such as `'20ms'`
+   * @throws PoolSettingsError if that is no time that can pass
+   */
+  sleep(duration: number | string, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const delay = readArgument(SPAN, duration, 'duration', 'VirtualClock.sleep()');
+      signal?.throwIfAborted();
+      const wake = (): void => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      };
+      const timer = this.setTimeout(wake, delay);
+      const stop = (): void => {
+        this.clearTimeout(timer);
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', stop, { once: true });
+    });
   }
 
   /** Lets everything happen that needs no time to pass: promise jobs, and what waits for the event loop's next turn. */
@@ -94,9 +173,13 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** Moves the time without running anything, as a stalled event loop does. The timers that fell due fire later. */
-  stall(milliseconds: number): void {
-    this.time += milliseconds;
+  /**
+   * Moves the time without running anything, as a stalled event loop does. The timers that fell due fire later.
+   * @param duration milliseconds, or text such as `'2s'`
+   * @throws PoolSettingsError if that is no time that can pass
+   */
+  stall(duration: number | string): void {
+    this.time += readArgument(SPAN, duration, 'duration', 'VirtualClock.stall()');
   }
 
   /** How many timers are pending. */
@@ -107,6 +190,26 @@ export class VirtualClock implements Clock {
   /** How many of them keep the process alive. */
   get holding(): number {
     return this.timers.filter((timer) => timer.refed).length;
+  }
+
+  private async advanceTo(end: number): Promise<void> {
+    await this.settle();
+    for (let timer = this.timers[0]; timer !== undefined && timer.due <= end; timer = this.timers[0]) {
+      this.time = Math.max(this.time, timer.due);
+      await this.runDueTimers();
+      await this.settle();
+    }
+    // What ran may have stalled the clock beyond it.
+    this.time = Math.max(this.time, end);
+  }
+
+  /** Until something has come of it, or has set a timer. */
+  private async waitForTheWorld(isOver: () => boolean): Promise<void> {
+    const patience = performance.now() + GRACE;
+    while (!isOver() && this.timers.length === 0 && this.immediates.length === 0) {
+      if (performance.now() > patience) throw inVain('no timer is left, and the promise has not settled');
+      await promiseJobs();
+    }
   }
 
   /** All that are due, before anything that waits for the event loop's next turn: as Node does after a stall. */
@@ -132,6 +235,13 @@ export class VirtualClock implements Clock {
     }
     return low;
   }
+}
+
+function inVain(what: string): Error {
+  return new Error(
+    `VirtualClock.run(): ${what}. It waits for what no passing of time brings about: a connection that nobody releases, ` +
+      'a hook that hangs, a step that the test takes only after this one, or a timer that is not of this clock.',
+  );
 }
 
 /** Resolves when every promise job is done: by then the event loop itself has gone on. */

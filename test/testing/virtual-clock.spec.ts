@@ -1,5 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { setTimeout as realTimeout } from 'node:timers/promises';
+import { PoolSettingsError } from '../../src/pool/errors.js';
 import { VirtualClock } from '../../src/testing/index.js';
+import { faultsOf } from './faults.js';
 
 describe('VirtualClock', () => {
   test('stands still until it is moved', async () => {
@@ -62,6 +65,16 @@ describe('VirtualClock', () => {
     expect([fired, clock.pending]).toEqual([['one'], 0]);
   });
 
+  test('of timers that are due together, one may clear another', async () => {
+    const clock = new VirtualClock();
+    const fired: string[] = [];
+    clock.setTimeout(() => clock.clearTimeout(other), 5);
+    const other = clock.setTimeout(() => fired.push('other'), 5);
+    clock.setTimeout(() => fired.push('third'), 5);
+    await clock.advance(5);
+    expect([fired, clock.pending]).toEqual([['third'], 0]);
+  });
+
   test('a stall moves the time and runs nothing; what fell due comes after, late', async () => {
     const clock = new VirtualClock();
     const fired: number[] = [];
@@ -117,5 +130,189 @@ describe('VirtualClock', () => {
     const mean = numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
     expect(Math.abs(mean - 0.5)).toBeLessThan(0.05);
     expect(new VirtualClock({ random: () => 0.25 }).random()).toBe(0.25);
+  });
+});
+
+describe('VirtualClock.run', () => {
+  test('lets time pass until the promise has settled, and no longer; comes out as it does', async () => {
+    const clock = new VirtualClock();
+    const value = new Promise((resolve) => clock.setTimeout(() => resolve('value'), 5_000));
+    clock.setTimeout(() => {}, 6_000);
+    expect(await clock.run(value)).toBe('value');
+    expect([clock.now(), clock.pending]).toEqual([5_000, 1]);
+    const failure = new Error('failure');
+    await expect(clock.run(Promise.reject(failure))).rejects.toBe(failure);
+    expect(await clock.run(Promise.resolve(1), { within: 0 })).toBe(1);
+    expect(clock.now()).toBe(5_000);
+  });
+
+  test('follows whatever the promise waits for next, timers, promises and immediates', async () => {
+    const clock = new VirtualClock();
+    const work = async (): Promise<number> => {
+      for (let round = 0; round < 3; round++) {
+        await clock.sleep('1m');
+        await new Promise<void>((resolve) => clock.setImmediate(resolve));
+      }
+      return clock.now();
+    };
+    expect(await clock.run(work())).toBe(180_000);
+  });
+
+  test('ends at its limit, an hour unless another is given, so that upkeep for ever is no test for ever', async () => {
+    const clock = new VirtualClock();
+    const everyTenMinutes = (): void => void clock.setTimeout(everyTenMinutes, 600_000);
+    everyTenMinutes();
+    const never = new Promise(() => {});
+    await expect(clock.run(never)).rejects.toThrow(
+      "VirtualClock.run(): the promise has not settled within 60 min of the clock's time",
+    );
+    expect(clock.now()).toBe(3_600_000);
+    await expect(clock.run(never, { within: '25 min' })).rejects.toThrow('within 25 min');
+    expect(clock.now()).toBe(3_600_000 + 1_200_000);
+  });
+
+  test('a promise that rejects after the limit is not unhandled', async () => {
+    const clock = new VirtualClock();
+    let reject!: (error: Error) => void;
+    const late = new Promise((_, rejects) => (reject = rejects));
+    clock.setTimeout(() => reject(new Error('late')), 1_000);
+    await expect(clock.run(late, { within: 10 })).rejects.toThrow('within 10 ms');
+    // Jest fails the test if this becomes an unhandled rejection.
+    await clock.advance(1_000);
+    await expect(late).rejects.toThrow('late');
+  });
+
+  test('fires what a stall has left behind', async () => {
+    const clock = new VirtualClock();
+    const slept = clock.sleep(10);
+    clock.stall(1_000);
+    await clock.run(slept);
+    expect(clock.now()).toBe(1_000);
+  });
+
+  test('once no timer is left it waits for the world outside, and says so if nothing comes of that', async () => {
+    const clock = new VirtualClock();
+    const outside = async (): Promise<number> => {
+      await realTimeout(5);
+      await clock.sleep(100);
+      return clock.now();
+    };
+    expect(await clock.run(outside())).toBe(100);
+    const immediately = realTimeout(5).then(() => new Promise<void>((resolve) => clock.setImmediate(resolve)));
+    await clock.run(immediately);
+    await expect(clock.run(new Promise(() => {}))).rejects.toThrow(
+      'VirtualClock.run(): no timer is left, and the promise has not settled. It waits for what no passing of time brings',
+    );
+  });
+});
+
+describe('VirtualClock.sleep', () => {
+  test('resolves when so much time has passed', async () => {
+    const clock = new VirtualClock();
+    const done: number[] = [];
+    void clock.sleep('2s').then(() => done.push(clock.now()));
+    void clock.sleep(0, new AbortController().signal).then(() => done.push(clock.now()));
+    await clock.advance(1_999);
+    expect(done).toEqual([0]);
+    await clock.advance(1);
+    expect(done).toEqual([0, 2_000]);
+  });
+
+  test('rejects with the reason of its signal as soon as that is aborted, and leaves no timer', async () => {
+    const clock = new VirtualClock();
+    const controller = new AbortController();
+    const reason = new Error('read ECONNRESET');
+    const sleeping = clock.sleep(100, controller.signal);
+    controller.abort(reason);
+    await expect(sleeping).rejects.toBe(reason);
+    await expect(clock.sleep(100, controller.signal)).rejects.toBe(reason);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('leaves no listener behind when it is over', async () => {
+    const clock = new VirtualClock();
+    const { signal } = new AbortController();
+    const [added, removed] = [jest.spyOn(signal, 'addEventListener'), jest.spyOn(signal, 'removeEventListener')];
+    await clock.run(clock.sleep(5, signal));
+    expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+      added.mock.calls.map(([, listener]) => listener),
+    );
+    expect(added).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('VirtualClock, where it is given what makes no sense', () => {
+  const clock = new VirtualClock();
+  const SPAN = 'a time of 0 or more that ends: milliseconds, or text such as "30s"';
+
+  test.each([-1, NaN, Infinity, 'Infinity', 'soon', '', false, null, undefined])(
+    '%p is no time that can pass',
+    async (duration: any) => {
+      const fault = [{ path: 'duration', received: expect.any(String), allowed: SPAN }];
+      expect(await faultsOf(() => clock.advance(duration))).toEqual(fault);
+      expect(await faultsOf(() => clock.stall(duration))).toEqual(fault);
+      expect(await faultsOf(() => clock.sleep(duration))).toEqual(fault);
+      expect(clock.now()).toBe(0);
+    },
+  );
+
+  test('says what was called, what it was given and what it takes', async () => {
+    const failure =
+      'Invalid settings of VirtualClock.advance():\n  - duration: received -5; allowed is a time of 0 or more';
+    await expect(clock.advance(-5)).rejects.toThrow(failure);
+    await expect(clock.advance(-5)).rejects.toBeInstanceOf(PoolSettingsError);
+  });
+
+  test('all faults of its options are told at once', async () => {
+    const options: any = { start: -1, seed: 0.5, random: 4, sed: 1 };
+    expect(await faultsOf(() => new VirtualClock(options))).toEqual([
+      { path: 'start', received: '-1', allowed: 'a number of 0 or more' },
+      { path: 'seed', received: '0.5', allowed: 'a whole number' },
+      { path: 'random', received: '4', allowed: 'a function that yields numbers from 0 to less than 1' },
+      {
+        path: 'sed',
+        received: 'a value of type number',
+        allowed: 'nothing of this name; there are: start, seed, random',
+      },
+    ]);
+    const wrong: any = 7;
+    expect(await faultsOf(() => new VirtualClock(wrong))).toEqual([
+      { path: 'options', received: '7', allowed: 'an object of: start, seed, random' },
+    ]);
+    expect(new VirtualClock({ seed: -3, start: undefined }).now()).toBe(0);
+  });
+
+  test('run() takes a promise, and a limit', async () => {
+    const forgotten: any = () => Promise.resolve();
+    expect(await faultsOf(() => clock.run(forgotten))).toEqual([
+      { path: 'promise', received: '[Function: forgotten]', allowed: 'a promise: an object with then()' },
+    ]);
+    expect(await faultsOf(() => clock.run(Promise.resolve(), { within: -1 }))).toEqual([
+      { path: 'within', received: '-1', allowed: SPAN },
+    ]);
+    const misspelt: any = { witin: 5 };
+    expect(await faultsOf(() => clock.run(Promise.resolve(), misspelt))).toMatchObject([{ path: 'witin' }]);
+  });
+
+  test('a timer needs something to call and a number: one that were NaN would block all others', async () => {
+    const nothing: any = undefined;
+    expect(await faultsOf(() => clock.setTimeout(nothing, 5))).toMatchObject([{ path: 'callback' }]);
+    expect(await faultsOf(() => clock.setTimeout(() => {}, NaN))).toMatchObject([{ path: 'delay', received: 'NaN' }]);
+    clock.setTimeout(() => {}, Infinity);
+    await clock.advance('100 days');
+    expect(clock.pending).toBe(1);
+  });
+});
+
+describe('VirtualClock beside fake timers', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test('goes on, for it needs none of the globals that they replace', async () => {
+    jest.useFakeTimers();
+    const clock = new VirtualClock();
+    await clock.run(clock.sleep('1h'));
+    expect(clock.now()).toBe(3_600_000);
   });
 });
