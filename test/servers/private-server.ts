@@ -1,0 +1,312 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, chownSync, closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { freeze, isAlive, send } from './processes.js';
+import { until } from './until.js';
+import { Watchdog } from './watchdog.js';
+
+/** Where a server lives. */
+export interface Place {
+  /** Its own, which goes with it. */
+  readonly folder: string;
+  readonly port: number;
+  /** Runs one of the kind's programs to its end, as the server's user; rejects with what it printed if it fails. */
+  run(program: string, args: readonly string[]): Promise<void>;
+}
+
+/** A kind of server, and how one is started from the binaries on the machine. */
+export interface ServerKind {
+  readonly name: string;
+  /** The Debian package that brings the binaries. */
+  readonly package: string;
+  /** What has to be there, all in one folder; the first is the server. */
+  readonly binaries: readonly string[];
+  /** Where to look besides PATH; a `*` stands for any name, the highest version first. */
+  readonly folders?: readonly string[];
+  /** Ends the server in an orderly way, and soon, whoever is still connected. */
+  readonly stopSignal: NodeJS.Signals;
+  /** What has to be done once, before the first start. */
+  prepare?(place: Place): Promise<void>;
+  /** The server's arguments: in the foreground, and on 127.0.0.1 alone. */
+  args(place: Place): readonly string[];
+  /** Resolves if the server answers; rejects if it does not, and soon. */
+  ping(port: number): Promise<unknown>;
+}
+
+/** How long a server may take to answer after its start, and to end. */
+const START_LIMIT = 30_000;
+const STOP_LIMIT = 10_000;
+
+/**
+ * A server that belongs to one suite alone, on a free port of 127.0.0.1 and in a folder of its own, so that it can be
+ * killed, paused and restarted. Only processes that it has started itself are ever sent a signal.
+ */
+export class PrivateServer implements AsyncDisposable {
+  readonly host = '127.0.0.1';
+  private ownPort = 0;
+  private child: ChildProcess | undefined;
+  /** Those that pause() has stopped, the server first. */
+  private frozen: readonly number[] = [];
+  /** Its data and its log. */
+  readonly folder: string;
+  private readonly user: User | undefined;
+  private readonly watchdog: Watchdog;
+
+  private constructor(
+    private readonly kind: ServerKind,
+    private readonly bin: string,
+  ) {
+    this.folder = mkdtempSync(path.join(tmpdir(), `${kind.binaries[0]}-`));
+    this.watchdog = new Watchdog(this.folder, kind.stopSignal);
+    this.user = unprivileged();
+    if (this.user !== undefined) chownSync(this.folder, this.user.uid, this.user.gid);
+  }
+
+  /** A new server, which answers. */
+  static async start(kind: ServerKind): Promise<PrivateServer> {
+    const bin = locate(kind);
+    if (bin === undefined) throw new Error(whatIsMissing(kind));
+    const server = new PrivateServer(kind, bin);
+    try {
+      await kind.prepare?.(server.place);
+      // Somebody else may have taken the port in between.
+      await server.launch(3, freePort);
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+    return server;
+  }
+
+  get port(): number {
+    return this.ownPort;
+  }
+
+  /** The server's process; undefined while there is none. */
+  get pid(): number | undefined {
+    return this.child?.pid;
+  }
+
+  /** `kill -9`, of the server and all that it has started, as when the machine goes; resolves when they are gone. */
+  async kill(): Promise<void> {
+    if (this.pid === undefined) return;
+    const pids = freeze(this.pid);
+    for (const pid of pids) send(pid, 'SIGKILL');
+    await until('killed processes to go', () => this.child === undefined && !pids.some(isAlive), STOP_LIMIT);
+  }
+
+  /** Stops the server, with all that it has started, in the middle of whatever it does: it neither answers nor ends. */
+  pause(): void {
+    if (this.pid === undefined) throw new Error(`${this.kind.name} is not running`);
+    this.frozen = freeze(this.pid);
+    this.watchdog.watch(this.frozen);
+  }
+
+  /** Lets it go on after pause(). */
+  resume(): void {
+    if (this.frozen.length === 0) return;
+    // Those that the server waits for first, so that it finds them as it left them.
+    for (const pid of this.frozen.toReversed()) send(pid, 'SIGCONT');
+    this.watchdog.watch(this.frozen.slice(0, 1));
+    this.frozen = [];
+  }
+
+  /** Starts it again, in its folder and on its port, after it has ended in an orderly way if it still runs. */
+  async restart(): Promise<void> {
+    await this.end();
+    // After kill() it may find that something of it is still there, for a moment.
+    await this.launch(10, () => this.port);
+  }
+
+  /** Ends it for good, and removes its folder. */
+  async stop(): Promise<void> {
+    try {
+      await this.end();
+    } finally {
+      await rm(this.folder, { recursive: true, force: true });
+      this.watchdog.dismiss();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  private get place(): Place {
+    return { folder: this.folder, port: this.port, run: (program, args) => this.run(program, args) };
+  }
+
+  private async end(): Promise<void> {
+    const { child } = this;
+    if (child === undefined) return;
+    this.resume();
+    child.kill(this.kind.stopSignal);
+    const deadline = performance.now() + STOP_LIMIT;
+    while (this.child !== undefined && performance.now() < deadline) await pause(5);
+    await this.kill();
+  }
+
+  /** @param attempts how often it may end as soon as it is started */
+  private async launch(attempts: number, port: () => number | Promise<number>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      this.ownPort = await port();
+      try {
+        await this.tryToLaunch();
+        return;
+      } catch (error) {
+        const ended = this.child === undefined;
+        await this.kill();
+        if (!ended || attempt === attempts) throw error;
+        await pause(200);
+      }
+    }
+  }
+
+  private async tryToLaunch(): Promise<void> {
+    const child = this.spawn(this.kind.binaries[0]!, this.kind.args(this.place));
+    await once(child, 'spawn');
+    this.child = child;
+    child.once('exit', () => (this.child = undefined));
+    // Nobody who forgets to stop it is kept from ending.
+    child.unref();
+    await until(
+      () => `${this.kind.name} to answer; ${this.lastWords()}`,
+      () => this.answers(),
+      START_LIMIT,
+    );
+  }
+
+  private async answers(): Promise<boolean> {
+    const answered = await this.kind.ping(this.port).then(
+      () => true,
+      () => false,
+    );
+    // Looked at afterwards: what answered may be somebody else's, if ours found its port taken.
+    if (this.child === undefined) throw new Error(`${this.kind.name} ended at once; ${this.lastWords()}`);
+    return answered;
+  }
+
+  private async run(program: string, args: readonly string[]): Promise<void> {
+    const child = this.spawn(program, args);
+    const [code] = (await once(child, 'exit')) as [number | null];
+    if (code !== 0) throw new Error(`${program} failed (${code}); ${this.lastWords()}`);
+  }
+
+  private spawn(program: string, args: readonly string[]): ChildProcess {
+    const log = openSync(this.log, 'a');
+    const child = spawn(path.join(this.bin, program), args, {
+      cwd: this.folder,
+      // The server's own session, so that a Ctrl-C in the terminal does not end it before its clients.
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { PATH: process.env['PATH'], HOME: this.folder, LC_ALL: 'C' },
+      ...this.user,
+    });
+    closeSync(log);
+    child.once('spawn', () => this.watchdog.watch([child.pid!]));
+    child.once('exit', () => this.watchdog.watch([]));
+    return child;
+  }
+
+  private get log(): string {
+    return path.join(this.folder, 'log');
+  }
+
+  private lastWords(): string {
+    return `its log ends with:\n${readFileSync(this.log, 'utf8').slice(-2_000)}`;
+  }
+}
+
+/** Whether servers of this kind can be started here: undefined if they can, else one line that says what is missing. */
+export function whatIsMissing(kind: ServerKind): string | undefined {
+  if (process.platform !== 'linux') return `${kind.name} is tested on Linux alone, by whose /proc it can be paused`;
+  if (locate(kind) !== undefined) return undefined;
+  return `${kind.binaries.join(' and ')} not found: apt-get install ${kind.package} (or put ${kind.name} on PATH)`;
+}
+
+type Describe = (title: string, suite: () => void) => void;
+
+/**
+ * `describe` where servers of this kind can be started. Elsewhere the suite is skipped with one line that says why; in CI,
+ * which has to install what it tests, it fails.
+ */
+export function whereInstalled(kind: ServerKind, describe: Describe & { readonly skip: Describe }): Describe {
+  const missing = whatIsMissing(kind);
+  if (missing === undefined) return describe;
+  if (process.env['CI'] === 'true') throw new Error(missing);
+  return (title, suite) => {
+    process.stderr.write(`Skipped: ${title}: ${missing}\n`);
+    describe.skip(title, suite);
+  };
+}
+
+/** The folder that holds all that the kind needs. */
+function locate({ binaries, folders = [] }: ServerKind): string | undefined {
+  const onPath = (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => path.isAbsolute(folder));
+  const candidates = [...onPath, ...folders.flatMap(expand)];
+  return candidates.find((folder) => binaries.every((binary) => isExecutable(path.join(folder, binary))));
+}
+
+/** The folders that a name with one `*` stands for. */
+function expand(pattern: string): string[] {
+  const [before, after] = pattern.split('*') as [string, string | undefined];
+  if (after === undefined) return [pattern];
+  try {
+    const versions = readdirSync(before).toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }));
+    return versions.map((version) => before + version + after);
+  } catch {
+    return [];
+  }
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** As root everything is started as `nobody`: PostgreSQL insists on it, and the others need no more. */
+function unprivileged(): User | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const [, uid, gid] = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? [];
+  if (uid === undefined || gid === undefined) throw new Error('There is no user "nobody", as whom servers are started');
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+/**
+ * Below the ports that the system gives to whoever dials: none of those may take it while the server is down, and a client
+ * that dials it then must not get itself, as happens within that range.
+ */
+async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('None of 100 ports was free');
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  try {
+    probe.listen(port, '127.0.0.1');
+    await once(probe, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    probe.close();
+  }
+}
