@@ -96,6 +96,7 @@ export class PrivateServer implements AsyncDisposable {
   async kill(): Promise<void> {
     if (this.pid === undefined) return;
     const pids = freeze(this.pid);
+    this.frozen = [];
     for (const pid of pids) send(pid, 'SIGKILL');
     await until('killed processes to go', () => this.child === undefined && !pids.some(isAlive), STOP_LIMIT);
   }
