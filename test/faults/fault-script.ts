@@ -1,6 +1,6 @@
 import { describeValue, duration, isPlainObject, oneOf, readObject } from '../../src/pool/rules.js';
 import type { Reading, Rule } from '../../src/pool/rules.js';
-import { wholeBetween, type Random } from './fault.js';
+import { wholeBetween, type Random, type Timing } from './fault.js';
 import type { FaultProxy } from './fault-proxy.js';
 import { FAULT_NAMES, readConnection, reading, type FaultSpec, type FaultSpecs } from './fault-spec.js';
 import { FAULTS } from './faults.js';
@@ -114,7 +114,7 @@ function drawStep(verb: Verb, random: Random): Step {
   return { do: verb, ...KINDS[verb].draw?.(random) } as Step;
 }
 
-/** A fault with some of its options and, half of the times, a time at which it begins. */
+/** A fault with some of its options, at once or later, on both ways or one. */
 function drawFault(random: Random): FaultSpec {
   const name = pick(
     FAULT_NAMES.filter((each) => !('corrupts' in FAULTS[each])),
@@ -123,8 +123,14 @@ function drawFault(random: Random): FaultSpec {
   const options = Object.entries(FAULTS[name].options).flatMap(([key, option]) =>
     random() < 0.5 ? [[key, option.draw(random)]] : [],
   );
-  const timing = [{ after: wholeBetween(0, 100, random) }, { afterBytes: wholeBetween(1, 300, random) }, {}, {}];
-  return { fault: name, ...Object.fromEntries(options), ...pick(timing, random) } as FaultSpec;
+  const later: Timing[] = [
+    { after: wholeBetween(0, 100, random) },
+    { afterBytes: wholeBetween(1, 300, random) },
+    { afterIdle: wholeBetween(5, 60, random) },
+  ];
+  const when = random() < 0.5 ? pick(later, random) : {};
+  const way = random() < 0.3 ? { way: pick(['up', 'down'] as const, random) } : {};
+  return { fault: name, ...Object.fromEntries(options), ...when, ...way } as FaultSpec;
 }
 
 function several<T>(most: number, random: Random, draw: () => T): T[] {

@@ -14,13 +14,13 @@ export interface Option<T, Given = T> {
   readonly given?: Given;
 }
 
-/** Two values: what it usually is, and the most that a random script draws. */
+/** What it usually is, and the most that a random script draws. */
 export function milliseconds(usual: number, most = 50): Option<number, Duration> {
   return { rule: duration(), usual, draw: (random) => wholeBetween(0, most, random) };
 }
 
-export function count(usual: number, most: number): Option<number> {
-  return { rule: wholeNumber(1), usual, draw: (random) => wholeBetween(1, most, random) };
+export function count(usual: number, least: number, most: number): Option<number> {
+  return { rule: wholeNumber(1), usual, draw: (random) => wholeBetween(least, most, random) };
 }
 
 export function text(usual: string): Option<string> {

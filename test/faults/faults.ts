@@ -51,7 +51,7 @@ export const FAULTS = {
 
   rate: fault(
     'is a slow line',
-    { bytesPerSecond: count(1_000, 20_000) },
+    { bytesPerSecond: count(1_000, 500, 20_000) },
     {
       stage: (way, { bytesPerSecond }) => {
         const perByte = 1_000 / bytesPerSecond;
@@ -75,7 +75,7 @@ export const FAULTS = {
 
   split: fault(
     'cuts what is sent into pieces, which arrive one by one',
-    { size: count(1, 10), pause: milliseconds(1, 3) },
+    { size: count(1, 1, 10), pause: milliseconds(1, 3) },
     {
       stage: (way, { size, pause }) =>
         inPieces(

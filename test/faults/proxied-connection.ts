@@ -20,6 +20,8 @@ export interface ProxiedConnectionOptions {
 /** A connection that the proxy has accepted: the client's socket, the server's, and what is wrong between them. */
 export class ProxiedConnection implements FaultyConnection {
   readonly id: number;
+  /** The port that the client dialled from, by which a test can tell whose connection it is. */
+  readonly clientPort: number;
   /** From the client to the server, and back. */
   readonly up: Way;
   readonly down: Way;
@@ -27,6 +29,8 @@ export class ProxiedConnection implements FaultyConnection {
   readonly faults: string[] = [];
   readonly random: Random;
   private readonly server = new Socket({ allowHalfOpen: true });
+  /** The sides that take no more for now. */
+  private readonly full = new Set<Socket>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private readonly options: ProxiedConnectionOptions;
   private isDialled = false;
@@ -39,6 +43,7 @@ export class ProxiedConnection implements FaultyConnection {
     options: ProxiedConnectionOptions,
   ) {
     this.id = options.id;
+    this.clientPort = client.remotePort ?? 0;
     this.random = options.random;
     this.options = options;
     const later = (delay: number, act: () => void): void => this.later(delay, act);
@@ -170,10 +175,12 @@ export class ProxiedConnection implements FaultyConnection {
       to.resetAndDestroy();
     } else if (packet.kind === 'end') {
       to.end();
-    } else if (!to.destroyed && !to.writableEnded && !to.write(packet.bytes)) {
+    } else if (!to.destroyed && !to.writableEnded && !to.write(packet.bytes) && !this.full.has(to)) {
+      this.full.add(to);
       way.hold();
       const goOn = (): void => {
         to.off('drain', goOn).off('close', goOn);
+        this.full.delete(to);
         way.release();
       };
       to.on('drain', goOn).on('close', goOn);
