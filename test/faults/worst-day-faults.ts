@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PoolSettings } from '../../src/index.js';
+import { until } from '../servers/until.js';
 import { WorstDay, type Cast, type Outcome } from './worst-day.js';
 
-/** Who uses a server harms it no more than this: no call failed, no reply went astray, and no connection was left behind. */
+/** No call failed, no reply went to another's call, and no connection was left behind. */
 export const UNHARMED = { failures: [], swapped: [], left: 0, unclosed: 0 };
 
 /** What can befall any server. */
@@ -79,8 +80,8 @@ export const HARMLESS: readonly Fault[] = [
     },
   },
   {
-    // The pings find it out, and so do the connects that are to make up for what they cost; but a call whose request was
-    // sent waits for the reply, and the others for a connection.
+    // The pings find it out, and so do the connects that are to make up for what the pings cost; but a call whose request
+    // has been sent waits for the reply, and the others for a connection.
     title: 'a standstill that pings and connects have less patience for: calls wait for it to pass',
     async spend(cast) {
       const settings = { keepalive: 200, keepaliveTimeout: 300, connectTimeout: 500 };
@@ -101,17 +102,15 @@ export const HARMLESS: readonly Fault[] = [
     // It is the connects that fail of it, and those the pool makes again: no call gets to know.
     title: 'too many connections, as others have taken every place: calls wait until some go',
     async spend(cast) {
-      const others = await takeAllPlaces(cast);
+      await using others = await Others.takeAllPlaces(cast);
       await using day = await WorstDay.begin(cast);
       day.load(100);
       await day.refused(8);
       await day.until('the pool says why', () => cast.isTooMany(day.stats.lastConnectError));
-      for (const leave of others.splice(0, 4)) await leave();
+      await others.leave(4);
       await day.until('the four places are taken', () => day.stats.open === 4);
       await day.answered(500);
-      await day.survive(async () => {
-        for (const leave of others.splice(0)) await leave();
-      }, 0);
+      await day.survive(() => others.leave(), 0);
       await day.answered(500);
       return await day.end();
     },
@@ -178,14 +177,29 @@ export function show(title: string, { calls, failures, retries, longest, fullAft
   process.stderr.write(`${title}\n  ${JSON.stringify({ ...figures, connectFailures })}\n`);
 }
 
-async function takeAllPlaces(cast: Cast): Promise<Array<() => unknown>> {
-  const taken: Array<() => unknown> = [];
-  for (;;) {
-    try {
-      taken.push(await cast.takePlace());
-    } catch (error) {
-      if (cast.isTooMany(error) && taken.length === cast.places) return taken;
-      throw error;
-    }
+/** Clients that have nothing to do with the pool, and take all places on the server. */
+class Others implements AsyncDisposable {
+  private readonly clients: Array<() => unknown> = [];
+
+  static async takeAllPlaces(cast: Cast): Promise<Others> {
+    const others = new Others();
+    // Whoever was there before may not have gone yet.
+    await until('until all places are taken', async () => {
+      try {
+        others.clients.push(await cast.takePlace());
+      } catch (error) {
+        if (!cast.isTooMany(error)) throw error;
+      }
+      return others.clients.length === cast.places;
+    });
+    return others;
+  }
+
+  async leave(some = this.clients.length): Promise<void> {
+    for (const leave of this.clients.splice(0, some)) await leave();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.leave();
   }
 }

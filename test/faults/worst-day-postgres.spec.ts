@@ -19,6 +19,7 @@ const KIND = postgres({ max_connections: PLACES + 3, superuser_reserved_connecti
 class PostgresFactory extends ConnectionFactory<Client> {
   static override poolName = 'postgres';
   private readonly sockets = new WeakMap<Client, Socket>();
+  private readonly dead = new WeakSet<Client>();
 
   constructor(private readonly server: PrivateServer) {
     super();
@@ -32,10 +33,15 @@ class PostgresFactory extends ConnectionFactory<Client> {
       ...{ user: 'app', password: 'secret', database: 'postgres', application_name: 'worst-day' },
     });
     this.sockets.set(client, socket);
-    // What goes wrong while it connects rejects connect(); the 'error' besides must not end the process.
-    client.on('error', () => {});
+    // Listened to from the start, for an 'error' that nobody hears ends the process. It may come with the very bytes that
+    // end the login: then connect() succeeds, and the pool, which watches from there on, has missed it.
+    client.on('error', () => this.dead.add(client));
     await client.connect();
     return client;
+  }
+
+  override isUsable(client: Client): boolean {
+    return !this.dead.has(client);
   }
 
   override async keepalive(client: Client, { signal }: HookContext): Promise<void> {
@@ -50,10 +56,10 @@ class PostgresFactory extends ConnectionFactory<Client> {
   }
 
   /**
-   * Class 08 is "connection exception"; 57P01 to 57P05 are what ends a session: a shutdown, a crash, "cannot connect now", a
-   * dropped database, the idle time-out. What the client itself says of a loss has no code, but before that it told the
-   * pool by 'error'. 53300, "too many connections", is none of them: ours fail with it only in connect(), where every
-   * failure is a failed connect; and if it is another server's, behind a foreign table, then ours is well.
+   * Class 08 is "connection exception"; 57P01 to 57P05 are what ends a session: a shutdown, a crash, "cannot connect now",
+   * a dropped database, the idle time-out. What the client itself says of a loss has no code; but then it is no longer
+   * usable, which tells as much. 53300, "too many connections", is none of them: ours fail with it only in connect(), where
+   * every failure is a failed connect; and if it is another server's, behind a foreign table, then ours is well.
    */
   override isConnectionError(error: unknown): boolean {
     return error instanceof DatabaseError && /^(08|57P0[1-5])/.test(error.code ?? '');
@@ -63,6 +69,10 @@ class PostgresFactory extends ConnectionFactory<Client> {
 class DeafPostgresFactory extends PostgresFactory {
   override watch(): () => void {
     return () => {};
+  }
+
+  override isUsable(): boolean {
+    return true;
   }
 }
 
@@ -144,7 +154,7 @@ whereInstalled(KIND, describe)('The worst day of PostgreSQL', () => {
     try {
       await using day = await WorstDay.begin(cast);
       day.load(1);
-      await day.answered(300);
+      await day.answered(100);
       const outcome = await day.end();
       show('idle_session_timeout', outcome);
       expect(outcome).toMatchObject(UNHARMED);

@@ -43,6 +43,10 @@ class RedisFactory extends ConnectionFactory<Client> {
     return client;
   }
 
+  override isUsable(client: Client): boolean {
+    return client.isReady;
+  }
+
   override async keepalive(client: Client, { signal }: HookContext): Promise<void> {
     await client.withAbortSignal(signal).ping();
   }
@@ -63,6 +67,10 @@ class RedisFactory extends ConnectionFactory<Client> {
 class DeafRedisFactory extends RedisFactory {
   override watch(): () => void {
     return () => {};
+  }
+
+  override isUsable(): boolean {
+    return true;
   }
 }
 

@@ -56,6 +56,9 @@ export interface Outcome {
 const ENOUGH_FAILURES = 1_000;
 const MOST_TURNS = 100_000;
 
+/** How long a day waits for anything, in milliseconds: for ever, almost, on a machine that has something else to do. */
+const PATIENCE = 20_000;
+
 /** An application with one pool of real clients, and the callers that it serves while its server is mistreated. */
 export class WorstDay implements AsyncDisposable {
   readonly failures: string[] = [];
@@ -148,7 +151,7 @@ export class WorstDay implements AsyncDisposable {
   }
 
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-    await until(() => `until ${what}: ${JSON.stringify(this.soFar())}`, condition);
+    await until(() => `until ${what}: ${JSON.stringify(this.soFar())}`, condition, PATIENCE);
   }
 
   /** No more calls; when the last is answered the application closes. */
