@@ -329,20 +329,26 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // Waiting --------------------------------------------------------------------------------------------------------
 
   private wait(timeout: number, signal: AbortSignal | undefined): Promise<PoolLease<C>> {
-    this.start();
     // A hook that was called meanwhile may have closed it.
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
     const { queue, settings, stock } = this;
     const waiter = new Waiter<C>(this.clock.now(), timeout, signal, this.returns, this.origin(this.borrow));
-    if (timeout === 0) throw this.timeoutError(waiter);
-    if (queue.length >= settings.maxWaiting) {
-      throw new PoolOverloadedError(this.name, settings.maxWaiting, this.counts());
-    }
-    queue.join(waiter);
+    const mayWait = timeout > 0 && queue.length < settings.maxWaiting;
+    // First of all: whoever comes from inside a hook that is called from here on comes later.
+    if (mayWait) queue.join(waiter);
+    this.start();
+    if (!mayWait) throw this.refusal(waiter);
     // What is being checked already may hang; what is idle now can be checked beside it.
     if (stock.idle.newest !== undefined) stock.ping(stock.idle.newest);
     this.changed();
     return waiter.promise;
+  }
+
+  private refusal(waiter: Waiter<C>): Error {
+    // Likewise.
+    if (this.shutdown !== undefined) return new PoolClosedError(this.name);
+    if (waiter.timeout === 0) return this.timeoutError(waiter);
+    return new PoolOverloadedError(this.name, this.settings.maxWaiting, this.counts());
   }
 
   /** A slot, a connection or a caller has come or gone: whatever can be done now is begun. */

@@ -305,16 +305,36 @@ describe('F5: hooks that close the pool', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('connect, begun by the first acquire() or ready(), which are told that the pool is closed', async () => {
-    for (const method of ['acquire', 'ready'] as const) {
-      const { clock, factory, pool } = workbench({ size: 2 });
-      factory.onHook = (hook) => hook === 'connect' && void pool.close();
-      const fate = fateOf<unknown>(pool[method]());
-      await clock.settle();
-      expect(fate.error).toMatchObject({ code: 'ERR_POOL_CLOSED' });
-      expect(factory.live).toEqual([]);
-      expect(clock.pending).toBe(0);
-    }
+  test('connect, begun by the first ready(), which is told that the pool is closed', async () => {
+    const { clock, factory, pool } = workbench({ size: 2 });
+    factory.onHook = (hook) => hook === 'connect' && void pool.close();
+    const ready = fateOf(pool.ready());
+    await clock.settle();
+    expect(ready.error).toMatchObject({ code: 'ERR_POOL_CLOSED' });
+    expect(factory.live).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('connect, begun by the first acquire(), which came before the end and is served', async () => {
+    const { clock, factory, pool } = workbench({ size: 2 });
+    factory.onHook = (hook) => hook === 'connect' && void pool.close();
+    const lease = fateOf(pool.acquire());
+    const refused = [fateOf(pool.acquire()), fateOf(pool.acquire({ timeout: 0 }))];
+    await clock.settle();
+    for (const { error } of refused) expect(error).toMatchObject({ code: 'ERR_POOL_CLOSED' });
+    lease.value!.release();
+    await clock.settle();
+    expect(factory.live).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('connect, begun by an acquire() that would not wait, which is told that the pool is closed', async () => {
+    const { clock, factory, pool } = workbench({ size: 2 });
+    factory.onHook = (hook) => hook === 'connect' && void pool.close();
+    expect(await rejection(pool.acquire({ timeout: 0 }))).toMatchObject({ code: 'ERR_POOL_CLOSED' });
+    await clock.settle();
+    expect(factory.live).toEqual([]);
+    expect(clock.pending).toBe(0);
   });
 
   test('a connect whose signal is aborted by resize()', async () => {

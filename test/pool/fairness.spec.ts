@@ -41,6 +41,18 @@ describe('P4: order of service', () => {
     expect(pool.stats()).toMatchObject({ leased: 1, waiting: 1 });
   });
 
+  test('a caller from inside the connect that an earlier caller set off comes after him', async () => {
+    const { clock, factory, pool } = workbench({ size: 1 });
+    const served: string[] = [];
+    factory.onHook = (hook) => {
+      factory.onHook = undefined;
+      if (hook === 'connect') void pool.use(() => served.push('from inside'));
+    };
+    void pool.use(() => served.push('the first'));
+    await clock.settle();
+    expect(served).toEqual(['the first', 'from inside']);
+  });
+
   test('order holds past callers who time out, abort, discard and fail in between', async () => {
     const { clock, pool } = await filled({ size: 1, reconnect: { delay: 1, maxDelay: 1 } });
     const holder = await pool.acquire();
