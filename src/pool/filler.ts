@@ -83,11 +83,21 @@ export class Filler<C> {
     this.alarm.setFor(endOfProbation(entry));
   }
 
+  get isDown(): boolean {
+    return this.outage !== undefined;
+  }
+
   /** The connection has completed a lease or a ping. */
   proved(entry: PooledConnection<C>): void {
     entry.proven = true;
     const { outage } = this;
-    if (outage !== undefined && this.isOnProbation(entry)) this.recover(outage);
+    if (outage === undefined) return;
+    if (this.isOnProbation(entry)) {
+      this.recover(outage);
+    } else {
+      outage.hasServed = true;
+      this.work();
+    }
   }
 
   /** Whether the outage ends if it holds. */
@@ -146,8 +156,14 @@ export class Filler<C> {
       return;
     }
     if (oldest !== undefined) this.alarm.setFor(endOfProbation(oldest));
-    if (!this.mayBegin()) return;
     const isDue = now >= outage.nextAt;
+    if (!this.mayBegin()) {
+      // Nothing to connect, so that no connect will ever tell; but what there is serves.
+      const isContent = outage.hasServed && this.host.wanted() <= 0;
+      if (isContent && isDue) this.recover(outage);
+      else if (isContent) this.alarm.setFor(outage.nextAt);
+      return;
+    }
     if (isDue) outage.beginPause(now);
     // Before the connect is begun, which may close the pool: no timer may be set after that.
     this.alarm.setFor(outage.nextAt);

@@ -8,6 +8,8 @@ export class Outage {
   failures = 1;
   /** When the next connect may begin. */
   nextAt: number;
+  /** Whether a connection that is older than the outage has served since the last failure. */
+  hasServed = false;
   private step: BackoffStep;
   private failedInPause = true;
 
@@ -23,6 +25,7 @@ export class Outage {
   failed(): void {
     this.failures++;
     this.failedInPause = true;
+    this.hasServed = false;
   }
 
   /** The pause is over and a connect begins: the next pause runs from now, so that a connect that hangs delays nothing. */

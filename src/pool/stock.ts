@@ -122,7 +122,7 @@ export class Stock<C> {
 
   /** It has completed a lease or a ping. */
   prove(entry: PooledConnection<C>): void {
-    if (!entry.proven) this.filler.proved(entry);
+    if (!entry.proven || this.filler.isDown) this.filler.proved(entry);
   }
 
   /** It is broken: away with it. After a break its idle siblings are suspect. */

@@ -374,3 +374,48 @@ describe('P1: "too many connections"', () => {
     expect(pool.stats()).toMatchObject({ idle: 2 });
   });
 });
+
+describe('P1: an outage that no connect can end, as none is wanted', () => {
+  /** A pool that had to open a second connection, and could not; the caller who wanted it has gone. */
+  async function outageOfTheSecond() {
+    const bench = await filled({ size: { min: 1, max: 2 }, acquireTimeout: 20 });
+    const { clock, factory, pool } = bench;
+    await clock.advance(2_000);
+    factory.always('connect', REFUSE);
+    const lease = await pool.acquire();
+    const refusedCaller = fateOf(pool.acquire());
+    await clock.advance(20);
+    expect(refusedCaller.error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: refused });
+    return { ...bench, lease };
+  }
+
+  test('ends when the pause is over, if what there is serves', async () => {
+    const { clock, factory, pool, lease } = await outageOfTheSecond();
+    lease.release();
+    await clock.advance(79);
+    expect(pool.stats().downSince).toBe(2_000);
+    await clock.advance(1);
+    expect(pool.stats()).toMatchObject({ idle: 1, downSince: undefined });
+    expect(factory.calls.connect).toBe(2);
+  });
+
+  test('ends with the first lease that ends well after the pause', async () => {
+    const { clock, pool, lease } = await outageOfTheSecond();
+    await clock.advance(500);
+    expect(pool.stats().downSince).toBe(2_000);
+    lease.release();
+    expect(pool.stats()).toMatchObject({ idle: 1, downSince: undefined });
+  });
+
+  test('does not end while nothing has served since the last failure', async () => {
+    const { clock, factory, pool, lease } = await outageOfTheSecond();
+    lease.release();
+    const [one, other] = [await pool.acquire(), fateOf(pool.acquire({ timeout: 200 }))];
+    await clock.advance(1_000);
+    expect([other.state, factory.calls.connect]).toEqual(['rejected', 3]);
+    expect(pool.stats()).toMatchObject({ leased: 1, downSince: 2_000 });
+    one.discard();
+    await clock.advance(10_000);
+    expect(pool.stats()).toMatchObject({ open: 0, downSince: 2_000 });
+  });
+});
