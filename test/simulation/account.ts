@@ -1,0 +1,96 @@
+import { EventEmitter } from 'node:events';
+import type { CloseReason, ConnectContext } from '../../src/pool/connection-factory.js';
+import type { Caller } from './caller.js';
+
+/** What the simulated backend opens. By itself it does nothing; what is known of it stands in its {@link Account}. */
+export interface SimulatedConnection {
+  readonly id: number;
+}
+
+export class TellingConnection extends EventEmitter implements SimulatedConnection {
+  constructor(readonly id: number) {
+    super();
+  }
+}
+
+/** One call of connect(). */
+export class Dial {
+  settled = false;
+
+  constructor(
+    readonly at: number,
+    /** The turn in which it was begun. */
+    readonly begunIn: number,
+    readonly context: ConnectContext,
+  ) {}
+}
+
+/** A ping or a reset that is under way. */
+export interface Check {
+  readonly hook: 'keepalive' | 'reset';
+  readonly at: number;
+  readonly signal: AbortSignal;
+}
+
+/** What the world knows of one connection, without having asked the pool. */
+export class Account {
+  holder: Caller | undefined;
+  check: Check | undefined;
+  /** What isUsable() says. */
+  answer: 'yes' | 'no' | 'throws' = 'yes';
+  /** Tells the pool of its death. */
+  broken: ((error?: unknown) => void) | undefined;
+  /** How often its watch was begun and stopped. */
+  watches = 0;
+  watchesStopped = 0;
+  isDead = false;
+  /** The turn in which the pool was told of its death: not before it watches, and never if nothing tells. */
+  diedIn: number | undefined;
+  /** Why nobody may have it any more, and since which turn. */
+  condemned: { readonly why: string; readonly turn: number } | undefined;
+  /** Whatever entitles the pool to close it as broken. */
+  readonly wounds = new Set<string>();
+  /** The last turn in which it was opened, lent, returned or checked: the pool may learn of that a few jobs later. */
+  movedIn: number;
+  /** When a reply from outside last made it free: its connect, its check or the work on it was over. */
+  arrivedAt = -1;
+  /** The turn in which a sibling broke; until it is pinged it is not to be lent. */
+  suspectSince: number | undefined;
+  /** Borrowed and not yet reset. */
+  dirty = false;
+  uses = 0;
+  activeAt: number;
+  leasedAt: number;
+  /** Undefined while it is open. `'polite'`: closed by a method of its own, which is told no reason. */
+  closedFor: CloseReason | 'polite' | undefined;
+  closedAt = Infinity;
+  closedIn = Infinity;
+  closeSettled = false;
+
+  constructor(
+    readonly id: number,
+    readonly connection: SimulatedConnection,
+    readonly dial: Dial,
+    readonly openedAt: number,
+    /** The turn in which it was opened. */
+    readonly openedIn: number,
+  ) {
+    this.movedIn = openedIn;
+    this.activeAt = openedAt;
+    this.leasedAt = openedAt;
+  }
+
+  /** Its connect had been given up before it was open. */
+  get isLate(): boolean {
+    return this.dial.context.signal.aborted;
+  }
+
+  get isOpen(): boolean {
+    return this.closedFor === undefined;
+  }
+
+  /** Neither held nor being checked, as far as anybody outside can tell. */
+  get isFree(): boolean {
+    return this.isOpen && this.holder === undefined && this.check === undefined;
+  }
+}
