@@ -1,5 +1,5 @@
 import { Client, type QueryResultRow } from 'pg';
-import type { ServerKind } from './private-server.js';
+import type { ServerKind } from './server-kind.js';
 
 const ADMINISTRATOR = 'postgres';
 

@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { whatIsMissing, whereInstalled } from './binaries.js';
 import { askPostgres, postgres } from './postgres.js';
-import { PrivateServer, whatIsMissing, whereInstalled, type ServerKind } from './private-server.js';
+import { PrivateServer } from './private-server.js';
 import { childrenOf, isAlive } from './processes.js';
 import { askRedis, redis } from './redis.js';
+import type { ServerKind } from './server-kind.js';
 import { until } from './until.js';
 
 jest.setTimeout(60_000);

@@ -1,42 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chownSync, closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { locate, whatIsMissing } from './binaries.js';
 import { freeze, isAlive, send } from './processes.js';
+import type { Place, ServerKind } from './server-kind.js';
 import { until } from './until.js';
 import { Watchdog } from './watchdog.js';
-
-/** Where a server lives. */
-export interface Place {
-  /** Its own, which goes with it. */
-  readonly folder: string;
-  readonly port: number;
-  /** Runs one of the kind's programs to its end, as the server's user; rejects with what it printed if it fails. */
-  run(program: string, args: readonly string[]): Promise<void>;
-}
-
-/** A kind of server, and how one is started from the binaries on the machine. */
-export interface ServerKind {
-  readonly name: string;
-  /** The Debian package that brings the binaries. */
-  readonly package: string;
-  /** What has to be there, all in one folder; the first is the server. */
-  readonly binaries: readonly string[];
-  /** Where to look besides PATH; a `*` stands for any name, the highest version first. */
-  readonly folders?: readonly string[];
-  /** Ends the server in an orderly way, and soon, whoever is still connected. */
-  readonly stopSignal: NodeJS.Signals;
-  /** What has to be done once, before the first start. */
-  prepare?(place: Place): Promise<void>;
-  /** The server's arguments: in the foreground, and on 127.0.0.1 alone. */
-  args(place: Place): readonly string[];
-  /** Resolves if the server answers; rejects if it does not, and soon. */
-  ping(port: number): Promise<unknown>;
-}
 
 /** How long a server may take to answer after its start, and to end. */
 const START_LIMIT = 30_000;
@@ -220,57 +194,6 @@ export class PrivateServer implements AsyncDisposable {
 
   private lastWords(): string {
     return `its log ends with:\n${readFileSync(this.log, 'utf8').slice(-2_000)}`;
-  }
-}
-
-/** Whether servers of this kind can be started here: undefined if they can, else one line that says what is missing. */
-export function whatIsMissing(kind: ServerKind): string | undefined {
-  if (process.platform !== 'linux') return `${kind.name} is tested on Linux alone, by whose /proc it can be paused`;
-  if (locate(kind) !== undefined) return undefined;
-  return `${kind.binaries.join(' and ')} not found: apt-get install ${kind.package} (or put ${kind.name} on PATH)`;
-}
-
-type Describe = (title: string, suite: () => void) => void;
-
-/**
- * `describe` where servers of this kind can be started. Elsewhere the suite is skipped with one line that says why; in CI,
- * which has to install what it tests, it fails.
- */
-export function whereInstalled(kind: ServerKind, describe: Describe & { readonly skip: Describe }): Describe {
-  const missing = whatIsMissing(kind);
-  if (missing === undefined) return describe;
-  if (process.env['CI'] === 'true') throw new Error(missing);
-  return (title, suite) => {
-    process.stderr.write(`Skipped: ${title}: ${missing}\n`);
-    describe.skip(title, suite);
-  };
-}
-
-/** The folder that holds all that the kind needs. */
-function locate({ binaries, folders = [] }: ServerKind): string | undefined {
-  const onPath = (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => path.isAbsolute(folder));
-  const candidates = [...onPath, ...folders.flatMap(expand)];
-  return candidates.find((folder) => binaries.every((binary) => isExecutable(path.join(folder, binary))));
-}
-
-/** The folders that a name with one `*` stands for. */
-function expand(pattern: string): string[] {
-  const [before, after] = pattern.split('*') as [string, string | undefined];
-  if (after === undefined) return [pattern];
-  try {
-    const versions = readdirSync(before).toSorted((a, b) => b.localeCompare(a, 'en', { numeric: true }));
-    return versions.map((version) => before + version + after);
-  } catch {
-    return [];
-  }
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { createClient } from 'redis';
-import type { ServerKind } from './private-server.js';
+import type { ServerKind } from './server-kind.js';
 
 /** Redis that keeps nothing on disk, with these settings besides. */
 export function redis(settings: Readonly<Record<string, string | number>> = {}): ServerKind {

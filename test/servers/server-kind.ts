@@ -1,0 +1,27 @@
+/** Where a server lives. */
+export interface Place {
+  /** Its own, which goes with it. */
+  readonly folder: string;
+  readonly port: number;
+  /** Runs one of the kind's programs to its end, as the server's user; rejects with what it printed if it fails. */
+  run(program: string, args: readonly string[]): Promise<void>;
+}
+
+/** A kind of server, and how one is started from the binaries on the machine. */
+export interface ServerKind {
+  readonly name: string;
+  /** The Debian package that brings the binaries. */
+  readonly package: string;
+  /** What has to be there, all in one folder; the first is the server. */
+  readonly binaries: readonly string[];
+  /** Where to look besides PATH; a `*` stands for any name, the highest version first. */
+  readonly folders?: readonly string[];
+  /** Ends the server in an orderly way, and soon, whoever is still connected. */
+  readonly stopSignal: NodeJS.Signals;
+  /** What has to be done once, before the first start. */
+  prepare?(place: Place): Promise<void>;
+  /** The server's arguments: in the foreground, and on 127.0.0.1 alone. */
+  args(place: Place): readonly string[];
+  /** Resolves if the server answers; rejects if it does not, and soon. */
+  ping(port: number): Promise<unknown>;
+}
