@@ -218,6 +218,16 @@ describe('the fault proxy', () => {
       expect([client.events, ends[0]!.events]).toEqual([['end'], ['end']]);
     });
 
+    it('reset in the middle of a fin: no socket is left, whichever of the two is seen', async () => {
+      const client = await dial();
+      client.socket.write('x');
+      await hears(client, 'x');
+      proxy.apply('fin', 'reset');
+      await ended(client);
+      await until(() => proxy.open === 0 && ends[0]!.socket.closed, 'all have gone');
+      expect(client.text()).toBe('x');
+    });
+
     it('say: bytes that nobody asked for', async () => {
       const client = await dial();
       proxy.apply({ fault: 'say', text: 'BYE\n' });

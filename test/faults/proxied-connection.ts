@@ -112,7 +112,7 @@ export class ProxiedConnection implements FaultyConnection {
 
   reset(): void {
     this.mute();
-    this.client.resetAndDestroy();
+    cutOff(this.client);
     this.isolate();
   }
 
@@ -125,7 +125,7 @@ export class ProxiedConnection implements FaultyConnection {
 
   isolate(): void {
     if (this.server.pending) this.server.destroy();
-    else this.server.resetAndDestroy();
+    else cutOff(this.server);
   }
 
   say(text: string): void {
@@ -172,7 +172,7 @@ export class ProxiedConnection implements FaultyConnection {
 
   private deliver(packet: Packet, way: Way, to: Socket): void {
     if (packet.kind === 'reset') {
-      to.resetAndDestroy();
+      cutOff(to);
     } else if (packet.kind === 'end') {
       to.end();
     } else if (!to.destroyed && !to.writableEnded && !to.write(packet.bytes) && !this.full.has(to)) {
@@ -212,6 +212,12 @@ export class ProxiedConnection implements FaultyConnection {
     this.timers.clear();
     this.options.over();
   }
+}
+
+/** With a RST; while a FIN is under way libuv refuses that, and Node would never close the socket. */
+function cutOff(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 const forward: Stage = (packet, pass) => pass(packet);
