@@ -2,7 +2,7 @@ import { describeValue, duration, isPlainObject, oneOf, readObject } from '../..
 import type { Reading, Rule } from '../../src/pool/rules.js';
 import { wholeBetween, type Random, type Timing } from './fault.js';
 import type { FaultProxy } from './fault-proxy.js';
-import { FAULT_NAMES, readConnection, reading, type FaultSpec, type FaultSpecs } from './fault-spec.js';
+import { FAULT_NAMES, readConnection, reading, type FaultName, type FaultSpec, type FaultSpecs } from './fault-spec.js';
 import { FAULTS } from './faults.js';
 
 /** Something that happens to a proxy. Plain data, so that a script can be written down, printed and played again. */
@@ -24,7 +24,7 @@ interface Kind<S> {
   readonly rules: { readonly [K in Exclude<keyof S, 'do'>]-?: Rule<unknown> };
   play(proxy: FaultProxy, step: S): unknown;
   /** Without it, random scripts do not have it. */
-  draw?(random: Random): Omit<S, 'do'>;
+  draw?(random: Random, names: readonly FaultName[]): Omit<S, 'do'>;
 }
 
 const faults: Rule<readonly unknown[]> = {
@@ -45,17 +45,17 @@ const KINDS: { readonly [V in Verb]: Kind<StepOf<V>> } = {
   next: {
     rules: { faults },
     play: (proxy, step) => proxy.next(...step.faults),
-    draw: (random) => ({ faults: several(3, random, () => several(2, random, () => drawFault(random))) }),
+    draw: (random, names) => ({ faults: several(3, random, () => several(2, random, () => drawFault(random, names))) }),
   },
   always: {
     rules: { faults },
     play: (proxy, step) => proxy.always(...step.faults),
-    draw: (random) => ({ faults: several(2, random, () => drawFault(random)) }),
+    draw: (random, names) => ({ faults: several(2, random, () => drawFault(random, names)) }),
   },
   apply: {
     rules: { to: oneOf('all', 'one'), faults },
     play: (proxy, step) => (step.to === 'one' ? proxy.connections[0] : proxy)?.apply(...step.faults),
-    draw: (random) => ({ to: random() < 0.7 ? 'one' : 'all', faults: [drawFault(random)] }),
+    draw: (random, names) => ({ to: random() < 0.7 ? 'one' : 'all', faults: [drawFault(random, names)] }),
   },
   down: { rules: {}, play: (proxy) => proxy.down(), draw: () => ({}) },
   up: { rules: {}, play: (proxy) => proxy.up(), draw: () => ({}) },
@@ -87,10 +87,13 @@ export async function playScript(proxy: FaultProxy, script: readonly Step[], sig
   }
 }
 
-/** A script of so many acts, each followed by a wait: the same for the same random numbers. */
-export function drawScript(acts: number, random: Random): Step[] {
+/** A script of so many acts, each followed by a wait: the same for the same random numbers. @param names its faults */
+export function drawScript(acts: number, random: Random, names: readonly FaultName[] = FAULT_NAMES): Step[] {
   const drawn = VERBS.filter((verb) => verb !== 'wait' && KINDS[verb].draw !== undefined);
-  return Array.from({ length: acts }, () => [drawStep(pick(drawn, random), random), drawStep('wait', random)]).flat();
+  return Array.from({ length: acts }, () => [
+    drawStep(pick(drawn, random), random, names),
+    drawStep('wait', random, names),
+  ]).flat();
 }
 
 /** None if something is wrong with it, which is noted. */
@@ -110,14 +113,14 @@ function readStep(given: unknown, path: string, reading: Reading): Step[] {
   return [{ do: verb, ...step } as Step];
 }
 
-function drawStep(verb: Verb, random: Random): Step {
-  return { do: verb, ...KINDS[verb].draw?.(random) } as Step;
+function drawStep(verb: Verb, random: Random, names: readonly FaultName[]): Step {
+  return { do: verb, ...KINDS[verb].draw?.(random, names) } as Step;
 }
 
 /** A fault with some of its options, at once or later, on both ways or one. */
-function drawFault(random: Random): FaultSpec {
+function drawFault(random: Random, names: readonly FaultName[]): FaultSpec {
   const name = pick(
-    FAULT_NAMES.filter((each) => !('corrupts' in FAULTS[each])),
+    names.filter((each) => !('corrupts' in FAULTS[each])),
     random,
   );
   const options = Object.entries(FAULTS[name].options).flatMap(([key, option]) =>

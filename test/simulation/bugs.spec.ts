@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { BUGS } from './bugs.js';
-import { runProgram } from './run-program.js';
+import { runProgram } from '../run-program.js';
 
 /** Far more than any of them needs; on an engine without a bug as many are clean, which simulation.spec.ts sees to. */
 const SEEDS = '2000';

@@ -46,8 +46,9 @@ export function readScript(text: string): Programme {
   }
   const complete = laidOver(DEFAULTS, script);
   const faults = faultsOf(complete);
-  if (faults.length > 0)
+  if (faults.length > 0) {
     throw new Error(`The script cannot be run:\n${faults.map((each) => `  - ${each}`).join('\n')}`);
+  }
   return complete as Programme;
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { runProgram, type Ended } from './run-program.js';
+import { runProgram, type Ended } from '../run-program.js';
 import { printScript, readScript } from './script.js';
 
 const simulate = (...args: string[]): Promise<Ended> => runProgram('test/start.js', 'simulation/main', ...args);
