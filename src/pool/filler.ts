@@ -48,6 +48,10 @@ export class Filler<C> {
     this.deadlines = new Deadlines(clock, settings.connectTimeout, (call) => call.timeOut(), false);
   }
 
+  get isDown(): boolean {
+    return this.outage !== undefined;
+  }
+
   get downSince(): number | undefined {
     return this.outage?.since;
   }
@@ -83,17 +87,13 @@ export class Filler<C> {
     this.alarm.setFor(endOfProbation(entry));
   }
 
-  get isDown(): boolean {
-    return this.outage !== undefined;
-  }
-
   /** The connection has completed a lease or a ping. */
   proved(entry: PooledConnection<C>): void {
     entry.proven = true;
     const { outage } = this;
     if (outage === undefined) return;
     if (this.isOnProbation(entry)) {
-      this.recover(outage);
+      this.recover(outage, 'connects');
     } else {
       outage.hasServed = true;
       this.work();
@@ -152,7 +152,7 @@ export class Filler<C> {
     this.onProbation = this.onProbation.filter((entry) => !isGone(entry));
     const [oldest] = this.onProbation;
     if (oldest !== undefined && now >= endOfProbation(oldest)) {
-      this.recover(outage);
+      this.recover(outage, 'connects');
       return;
     }
     if (oldest !== undefined) this.alarm.setFor(endOfProbation(oldest));
@@ -160,7 +160,7 @@ export class Filler<C> {
     if (!this.mayBegin()) {
       // Nothing to connect, so that no connect will ever tell; but what there is serves.
       const isContent = outage.hasServed && this.host.wanted() <= 0;
-      if (isContent && isDue) this.recover(outage);
+      if (isContent && isDue) this.recover(outage, 'serves');
       else if (isContent) this.alarm.setFor(outage.nextAt);
       return;
     }
@@ -170,11 +170,11 @@ export class Filler<C> {
     if (isDue) this.begin();
   }
 
-  private recover(outage: Outage): void {
+  private recover(outage: Outage, how: 'connects' | 'serves'): void {
     this.outage = undefined;
     this.onProbation = [];
     this.alarm.clear();
-    this.log.back(this.clock.now() - outage.since, outage.failures);
+    this.log.back(how, this.clock.now() - outage.since, outage.failures);
     this.fill();
   }
 

@@ -44,9 +44,10 @@ export class PoolLog {
     );
   }
 
-  back(downFor: number, failures: number): void {
+  /** @param how `'serves'`: there was nothing to connect, but what there is has served since */
+  back(how: 'connects' | 'serves', downFor: number, failures: number): void {
     const many = failures === 1 ? 'one failed connect' : `${failures} failed connects`;
-    this.afterLosses('log', `connects again, after ${formatDuration(downFor)} and ${many}`);
+    this.afterLosses('log', `${how} again, after ${formatDuration(downFor)} and ${many}`);
   }
 
   leaked(heldFor: number, origin: string): void {

@@ -3,6 +3,7 @@ import { ConnectionPool } from '../../src/pool/connection-pool.js';
 import { PoolLog } from '../../src/pool/pool-log.js';
 import type { PoolLogger, PoolSettings } from '../../src/pool/settings.js';
 import { ScriptedFactory, VirtualClock } from '../../src/testing/index.js';
+import { fateOf } from './workbench.js';
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -112,6 +113,24 @@ describe('N7: what a pool logs', () => {
       'warn: Pool "mail" lost a connection: kicked',
       'error: Pool "mail" loses connections as soon as they are open, and goes on trying: kicked',
       'log: Pool "mail" connects again, after 1.1 s and one failed connect',
+    ]);
+    await pool.close();
+  });
+
+  test('an outage that ends because nothing is to be connected any more, and what there is serves', async () => {
+    const { pool, factory, clock, lines } = bench({ size: { min: 1, max: 2 }, acquireTimeout: 20 });
+    await pool.ready();
+    await clock.advance(2_000);
+    factory.always('connect', { fail: refused() });
+    const lease = await pool.acquire();
+    const inVain = fateOf(pool.acquire());
+    await clock.advance(20);
+    lease.release();
+    await clock.advance(1_000);
+    expect([inVain.state, pool.stats().downSince]).toEqual(['rejected', undefined]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^error: Pool "mail" cannot connect, and goes on trying: /),
+      expect.stringMatching(/^log: Pool "mail" serves again, after \d+ ms and one failed connect$/),
     ]);
     await pool.close();
   });
