@@ -27,6 +27,15 @@ export function explainWait(facts: WaitFacts): string {
     const besides = failures === undefined ? '' : ` Besides, ${failures}.`;
     return `The pool is busy: all connections are leased${returned}. Raise size, or shorten the work that holds them.${hint}${besides}`;
   }
+  if (failures !== undefined && leased > 0) {
+    // A database that takes no more sessions is not down, and whoever is sent to restart it does harm.
+    const served =
+      leased === 1 ? 'The one connection that is open is leased' : `The ${leased} connections that are open are leased`;
+    return (
+      `${served}, and no more can be opened: ${failures}. ` +
+      'The service may be down, or at its limit of connections: check it and the way to it, or lower size.'
+    );
+  }
   if (failures !== undefined) return `The backend is down: ${failures}. Check the service and the way to it.`;
   if (connecting > 0 && idle + checking === 0) {
     return 'Connections are still being opened: connect() is slow, or maxConnecting is low for so many callers.';

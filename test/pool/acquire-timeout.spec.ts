@@ -244,6 +244,28 @@ describe('P5: what the error says', () => {
     expect(timeoutOf(fate).cause).toBe(refused);
   });
 
+  test('in between: some are leased, and connects for more of them fail; the service need not be down', async () => {
+    const { clock, factory, pool } = workbench({ size: 3, acquireTimeout: 1_000, maxConnecting: 1 });
+    const tooMany = new Error('sorry, too many clients already');
+    factory.next('connect', 'succeed').always('connect', { fail: tooMany });
+    await pool.acquire();
+    const fate = fateOf(pool.acquire());
+    await clock.advance(1_000);
+    expect(timeoutOf(fate).message).toContain('(size 3: 0 idle, 1 leased,');
+    expect(timeoutOf(fate).message).toContain('The one connection that is open is leased, and no more can be opened');
+    expect(timeoutOf(fate).message).toContain(
+      'the last with: sorry, too many clients already. The service may be down, or',
+    );
+    expect(timeoutOf(fate).cause).toBe(tooMany);
+    factory.next('connect', 'succeed');
+    const second = pool.acquire({ timeout: 5_000 });
+    await clock.advance(1_000);
+    await second;
+    const other = fateOf(pool.acquire());
+    await clock.advance(1_000);
+    expect(timeoutOf(other).message).toContain('The 2 connections that are open are leased, and no more');
+  });
+
   test('deadlock: n callers each hold one and ask for a second from a pool of n', async () => {
     const { clock, pool } = await filled({ size: 3, acquireTimeout: 1_000 });
     const all = deferred();
