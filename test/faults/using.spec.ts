@@ -236,7 +236,7 @@ describe('using over a network', () => {
   });
 
   it('a caller who waits is not served by a connection that broke unnoticed in the hands of the one before', async () => {
-    const bench = await benches.full({ size: 1 });
+    const bench = await benches.full({ size: 1, hooks: [] });
     const lease = await bench.pool.acquire();
     const waiting = fateOf(bench.echo('served'));
     bench.proxy.apply('reset');
