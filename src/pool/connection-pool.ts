@@ -281,7 +281,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** A lease has ended well. */
   private receive(entry: PooledConnection<C>): void {
     const { stock } = this;
-    stock.prove(entry);
+    stock.served(entry);
     stock.touch(entry);
     if (this.factory.reset !== undefined && !this.mustGo(entry)) stock.reset(entry);
     else this.offer(entry);
@@ -374,15 +374,16 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.totals.acquireTimeouts++;
     const counts = this.counts();
     const { filler } = this.stock;
-    const { downSince, lastError } = filler;
+    // Whoever asks in vain wanted a connect, even if he is in no queue.
+    const { failingSince, lastError } = filler;
     const reason = explainWait({
       counts,
-      downFor: downSince === undefined ? undefined : this.clock.now() - downSince,
+      downFor: failingSince === undefined ? undefined : this.clock.now() - failingSince,
       failures: filler.failures,
       lastError,
       returned: waiter.timeout === 0 ? undefined : this.returns - waiter.returnsBefore,
     });
-    const options = downSince === undefined ? undefined : { cause: lastError };
+    const options = failingSince === undefined ? undefined : { cause: lastError };
     return new AcquireTimeoutError(this.name, waiter.timeout, counts, reason, options);
   }
 

@@ -48,12 +48,14 @@ export class Filler<C> {
     this.deadlines = new Deadlines(clock, settings.connectTimeout, (call) => call.timeOut(), false);
   }
 
-  get isDown(): boolean {
-    return this.outage !== undefined;
+  /** Since when no connect has held. */
+  get failingSince(): number | undefined {
+    return this.outage?.since;
   }
 
+  /** The same; but undefined while no connect is wanted and what there is serves, for then nothing is amiss. */
   get downSince(): number | undefined {
-    return this.outage?.since;
+    return this.isContent ? undefined : this.failingSince;
   }
 
   get failures(): number {
@@ -87,17 +89,16 @@ export class Filler<C> {
     this.alarm.setFor(endOfProbation(entry));
   }
 
-  /** The connection has completed a lease or a ping. */
+  /** The connection has held. */
   proved(entry: PooledConnection<C>): void {
     entry.proven = true;
     const { outage } = this;
-    if (outage === undefined) return;
-    if (this.isOnProbation(entry)) {
-      this.recover(outage, 'connects');
-    } else {
-      outage.hasServed = true;
-      this.work();
-    }
+    if (outage !== undefined && this.isOnProbation(entry)) this.recover(outage);
+  }
+
+  /** A connection has completed a lease or a ping. */
+  served(): void {
+    if (this.outage !== undefined) this.outage.hasServed = true;
   }
 
   /** Whether the outage ends if it holds. */
@@ -141,6 +142,15 @@ export class Filler<C> {
     return true;
   }
 
+  /**
+   * Connects failed, but none is wanted now, and what there is has served since. Whether one would succeed is not known, so
+   * the backoff stays as it is; but a pool that has all it needs is not down.
+   */
+  private get isContent(): boolean {
+    const isTrying = this.census.connecting > 0 || this.onProbation.length > 0;
+    return this.outage?.hasServed === true && !isTrying && this.host.wanted() <= 0;
+  }
+
   private mayBegin(): boolean {
     return this.census.connecting < this.settings.maxConnecting && this.host.wanted() > 0;
   }
@@ -152,29 +162,23 @@ export class Filler<C> {
     this.onProbation = this.onProbation.filter((entry) => !isGone(entry));
     const [oldest] = this.onProbation;
     if (oldest !== undefined && now >= endOfProbation(oldest)) {
-      this.recover(outage, 'connects');
+      this.recover(outage);
       return;
     }
     if (oldest !== undefined) this.alarm.setFor(endOfProbation(oldest));
+    if (!this.mayBegin()) return;
     const isDue = now >= outage.nextAt;
-    if (!this.mayBegin()) {
-      // Nothing to connect, so that no connect will ever tell; but what there is serves.
-      const isContent = outage.hasServed && this.host.wanted() <= 0;
-      if (isContent && isDue) this.recover(outage, 'serves');
-      else if (isContent) this.alarm.setFor(outage.nextAt);
-      return;
-    }
     if (isDue) outage.beginPause(now);
     // Before the connect is begun, which may close the pool: no timer may be set after that.
     this.alarm.setFor(outage.nextAt);
     if (isDue) this.begin();
   }
 
-  private recover(outage: Outage, how: 'connects' | 'serves'): void {
+  private recover(outage: Outage): void {
     this.outage = undefined;
     this.onProbation = [];
     this.alarm.clear();
-    this.log.back(how, this.clock.now() - outage.since, outage.failures);
+    this.log.back(this.clock.now() - outage.since, outage.failures);
     this.fill();
   }
 

@@ -8,7 +8,7 @@ export class Outage {
   failures = 1;
   /** When the next connect may begin. */
   nextAt: number;
-  /** Whether a connection that is older than the outage has served since the last failure. */
+  /** Whether any connection has completed a lease or a ping since the last failure. */
   hasServed = false;
   private step: BackoffStep;
   private failedInPause = true;

@@ -44,10 +44,9 @@ export class PoolLog {
     );
   }
 
-  /** @param how `'serves'`: there was nothing to connect, but what there is has served since */
-  back(how: 'connects' | 'serves', downFor: number, failures: number): void {
+  back(downFor: number, failures: number): void {
     const many = failures === 1 ? 'one failed connect' : `${failures} failed connects`;
-    this.afterLosses('log', `${how} again, after ${formatDuration(downFor)} and ${many}`);
+    this.afterLosses('log', `connects again, after ${formatDuration(downFor)} and ${many}`);
   }
 
   leaked(heldFor: number, origin: string): void {

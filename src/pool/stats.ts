@@ -19,7 +19,10 @@ export interface PoolStats {
   readonly longestWait: number;
   /** What the last connect that failed, failed with. */
   readonly lastConnectError: unknown;
-  /** Since when connects have been failing, in milliseconds since the epoch; undefined while they do not. */
+  /**
+   * Since when connects have been failing, in milliseconds since the epoch. Undefined while they do not, and while none is
+   * wanted and the connections that there are serve.
+   */
   readonly downSince: number | undefined;
   readonly totals: PoolTotals;
 }

@@ -100,7 +100,7 @@ export class Stock<C> {
     this.checkup.ping(entry, {
       passed: () => {
         entry.activeAt = this.clock.now();
-        this.prove(entry);
+        this.served(entry);
         this.host.offer(entry);
       },
       failed: (error) => this.lose(entry, error, 'break'),
@@ -121,8 +121,14 @@ export class Stock<C> {
   }
 
   /** It has completed a lease or a ping. */
-  prove(entry: PooledConnection<C>): void {
-    if (!entry.proven || this.filler.isDown) this.filler.proved(entry);
+  served(entry: PooledConnection<C>): void {
+    this.prove(entry);
+    this.filler.served();
+  }
+
+  /** It has held. */
+  private prove(entry: PooledConnection<C>): void {
+    if (!entry.proven) this.filler.proved(entry);
   }
 
   /** It is broken: away with it. After a break its idle siblings are suspect. */

@@ -27,13 +27,12 @@ export function explainWait(facts: WaitFacts): string {
     const besides = failures === undefined ? '' : ` Besides, ${failures}.`;
     return `The pool is busy: all connections are leased${returned}. Raise size, or shorten the work that holds them.${hint}${besides}`;
   }
-  if (failures !== undefined && leased > 0) {
+  const open = leased + idle + checking;
+  if (failures !== undefined && open > 0) {
     // A database that takes no more sessions is not down, and whoever is sent to restart it does harm.
-    const served =
-      leased === 1 ? 'The one connection that is open is leased' : `The ${leased} connections that are open are leased`;
     return (
-      `${served}, and no more can be opened: ${failures}. ` +
-      'The service may be down, or at its limit of connections: check it and the way to it, or lower size.'
+      `Only ${open} of ${size} connections ${open === 1 ? 'is' : 'are'} open (${leased} leased), and no more can be opened: ` +
+      `${failures}. The service may be down, or at its limit of connections: check it and the way to it, or lower size.`
     );
   }
   if (failures !== undefined) return `The backend is down: ${failures}. Check the service and the way to it.`;

@@ -252,7 +252,7 @@ describe('P5: what the error says', () => {
     const fate = fateOf(pool.acquire());
     await clock.advance(1_000);
     expect(timeoutOf(fate).message).toContain('(size 3: 0 idle, 1 leased,');
-    expect(timeoutOf(fate).message).toContain('The one connection that is open is leased, and no more can be opened');
+    expect(timeoutOf(fate).message).toContain('Only 1 of 3 connections is open (1 leased), and no more can be opened');
     expect(timeoutOf(fate).message).toContain(
       'the last with: sorry, too many clients already. The service may be down, or',
     );
@@ -263,7 +263,7 @@ describe('P5: what the error says', () => {
     await second;
     const other = fateOf(pool.acquire());
     await clock.advance(1_000);
-    expect(timeoutOf(other).message).toContain('The 2 connections that are open are leased, and no more');
+    expect(timeoutOf(other).message).toContain('Only 2 of 3 connections are open (2 leased), and no more');
   });
 
   test('deadlock: n callers each hold one and ask for a second from a pool of n', async () => {

@@ -4,6 +4,7 @@ import { fateOf, filled, later, workbench } from './workbench.js';
 
 const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 const REFUSE: Behaviour = { fail: refused };
+const silent = { log: () => undefined, warn: () => undefined, error: () => undefined };
 
 describe('P1: one backoff for the whole pool', () => {
   test('connects that fail at once for ever are tried once per pause, and pauses double up to maxDelay', async () => {
@@ -383,39 +384,69 @@ describe('P1: an outage that no connect can end, as none is wanted', () => {
     await clock.advance(2_000);
     factory.always('connect', REFUSE);
     const lease = await pool.acquire();
-    const refusedCaller = fateOf(pool.acquire());
+    const inVain = fateOf(pool.acquire());
     await clock.advance(20);
-    expect(refusedCaller.error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: refused });
+    expect(inVain.error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', cause: refused });
+    expect(pool.stats().downSince).toBe(2_000);
     return { ...bench, lease };
   }
 
-  test('ends when the pause is over, if what there is serves', async () => {
-    const { clock, factory, pool, lease } = await outageOfTheSecond();
+  test('is not said to be one while what there is serves', async () => {
+    const { factory, pool, lease } = await outageOfTheSecond();
     lease.release();
-    await clock.advance(79);
-    expect(pool.stats().downSince).toBe(2_000);
-    await clock.advance(1);
-    expect(pool.stats()).toMatchObject({ idle: 1, downSince: undefined });
+    expect(pool.stats()).toMatchObject({ idle: 1, downSince: undefined, lastConnectError: refused });
     expect(factory.calls.connect).toBe(2);
   });
 
-  test('ends with the first lease that ends well after the pause', async () => {
+  test('is one again as soon as a connect is wanted, and whoever asks in vain is told so', async () => {
     const { clock, pool, lease } = await outageOfTheSecond();
-    await clock.advance(500);
-    expect(pool.stats().downSince).toBe(2_000);
     lease.release();
-    expect(pool.stats()).toMatchObject({ idle: 1, downSince: undefined });
+    await pool.acquire();
+    const atOnce = fateOf(pool.acquire({ timeout: 0 }));
+    const inVain = fateOf(pool.acquire());
+    expect(pool.stats().downSince).toBe(2_000);
+    await clock.advance(20);
+    for (const { error } of [atOnce, inVain]) expect(error).toMatchObject({ cause: refused });
   });
 
-  test('does not end while nothing has served since the last failure', async () => {
-    const { clock, factory, pool, lease } = await outageOfTheSecond();
+  test('is one still if nothing has served since the last failure, or only lived out its time', async () => {
+    const { clock, factory, pool } = await filled({ size: { min: 0, max: 2 }, acquireTimeout: 20, idleTimeout: 500 });
+    const first = fateOf(pool.use(() => undefined));
+    await clock.settle();
+    expect([first.state, pool.stats().idle]).toEqual(['resolved', 1]);
+    await clock.advance(100);
+    factory.always('connect', REFUSE);
+    const lease = await pool.acquire();
+    const inVain = fateOf(pool.acquire({ timeout: 200 }));
+    await clock.advance(250);
     lease.release();
-    const [one, other] = [await pool.acquire(), fateOf(pool.acquire({ timeout: 200 }))];
-    await clock.advance(1_000);
-    expect([other.state, factory.calls.connect]).toEqual(['rejected', 3]);
-    expect(pool.stats()).toMatchObject({ leased: 1, downSince: 2_000 });
-    one.discard();
+    expect([inVain.state, pool.stats().downSince]).toEqual(['rejected', undefined]);
+    const [held, again] = [await pool.acquire(), fateOf(pool.acquire({ timeout: 1_000 }))];
+    await clock.advance(1_100);
+    expect([again.state, pool.stats()]).toMatchObject(['rejected', { downSince: 100 }]);
+    held.discard();
     await clock.advance(10_000);
-    expect(pool.stats()).toMatchObject({ open: 0, downSince: 2_000 });
+    expect(pool.stats()).toMatchObject({ open: 0, downSince: 100 });
   });
+
+  test.each<[string, Behaviour, number]>([
+    ['refuses', REFUSE, 0],
+    ['refuses after a while', later(400, REFUSE), 0],
+    ['accepts and kicks', 'succeed', 5],
+  ])(
+    'keeps its pauses, whatever waves of callers come and go, from a backend that %s',
+    async (_what, behaviour, kick) => {
+      const { clock, factory, pool } = await filled({ size: { min: 2, max: 20 }, acquireTimeout: 150, logger: silent });
+      await clock.advance(2_000);
+      factory.always('connect', behaviour);
+      if (kick > 0)
+        factory.onHook = (hook) => hook === 'connect' && clock.setTimeout(() => factory.opened.at(-1)?.die(), kick);
+      for (let wave = 0; wave < 300; wave++) {
+        for (let caller = 0; caller < 6; caller++) fateOf(pool.use(() => clock.sleep(30)));
+        await clock.advance(200);
+      }
+      // 5 at once, then after 100 ms, 200 ms, … 30 s: in a minute no more than 10 pauses begin.
+      expect(factory.calls.connect - 2).toBeLessThanOrEqual(20);
+    },
+  );
 });
