@@ -51,7 +51,7 @@ describe('keeping connections over a network', () => {
 
   it('a caller who finds the last free connection in a ping gets it after that', async () => {
     const bench = await benches.full({ size: 1, keepalive: 30, hooks: ['keepalive'] });
-    bench.proxy.apply({ fault: 'latency', delay: 60 });
+    bench.proxy.apply({ fault: 'latency', delay: 30 });
     await until(() => bench.pool.stats().checking === 1, 'it is being pinged');
     expect(bench.pool.tryAcquire()).toBeUndefined();
     expect(await bench.echo('after the ping')).toBe('after the ping');
