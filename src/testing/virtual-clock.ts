@@ -4,6 +4,8 @@ import type { Clock, Timer } from '../pool/clock.js';
 import { formatDuration } from '../pool/duration.js';
 import { func, numberFrom, objectWith, rule, type RulesFor } from '../pool/rules.js';
 import { readArgument, readOptions, SPAN } from './arguments.js';
+import { BusyLoopAlarm } from './busy-loop.js';
+import { seededRandom } from './seeded-random.js';
 
 /** As it is when this is loaded: fake timers that a test installs later are not to stop this clock. */
 const nextTurn = setImmediate;
@@ -47,6 +49,12 @@ const DELAY = rule('a number of milliseconds', (value) =>
 );
 const CALLBACK = func('a function to call back');
 
+/** What `random()` may draw. */
+const DRAWN = rule('a number from 0 to less than 1', (value) =>
+  typeof value === 'number' && value >= 0 && value < 1 ? value : undefined,
+);
+
+const SIGNAL = objectWith<AbortSignal>('an AbortSignal', 'throwIfAborted', 'addEventListener', 'removeEventListener');
 const PROMISE = objectWith<PromiseLike<unknown>>('a promise', 'then');
 
 /** How much virtual time `run()` lets pass, in milliseconds. */
@@ -98,21 +106,26 @@ export class VirtualClock implements Clock {
     if (place >= 0) this.timers.splice(place, 1);
   }
 
+  /** @throws PoolSettingsError if there is nothing to call */
   setImmediate(callback: () => void): void {
+    readArgument(CALLBACK, callback, 'callback', 'VirtualClock.setImmediate()');
     this.immediates.push(callback);
   }
 
+  /** @throws PoolSettingsError if the option `random` yields what is no number from 0 to less than 1 */
   random(): number {
-    return this.nextRandom();
+    return readArgument(DRAWN, this.nextRandom(), 'random()', 'VirtualClock.random()');
   }
 
   /**
    * Lets so much time pass: each timer fires at its time, and what it sets off is done before the next.
    * @param duration milliseconds, or text such as `'30s'`
    * @throws PoolSettingsError if that is no time that can pass
+   * @throws Error if the code under test never lets it pass: more than 100,000 timers, or immediates, in one instant
    */
   async advance(duration: number | string): Promise<void> {
-    await this.advanceTo(this.time + readArgument(SPAN, duration, 'duration', 'VirtualClock.advance()'));
+    const method = 'VirtualClock.advance()';
+    await this.advanceTo(this.time + readArgument(SPAN, duration, 'duration', method), new BusyLoopAlarm(method));
   }
 
   /**
@@ -120,21 +133,24 @@ export class VirtualClock implements Clock {
    * socket, a file) is waited for only once no timer is left; while there are timers, time passes without it.
    *
    * @param options.within the most time to let pass: milliseconds, or text such as `'30s'`. Default: an hour.
-   * @throws Error if the promise has not settled by then, or if no timer is left that could settle it
+   * @throws Error if the promise has not settled by then, if no timer is left that could settle it, or if the code under
+   * test never lets time pass, as with {@link advance}
    */
   async run<T>(promise: PromiseLike<T>, options: { readonly within?: number | string } = {}): Promise<T> {
-    readArgument(PROMISE, promise, 'promise', 'VirtualClock.run()');
-    const { within = WITHIN } = readOptions<{ within: number }>({ within: SPAN }, options, 'VirtualClock.run()');
+    const method = 'VirtualClock.run()';
+    readArgument(PROMISE, promise, 'promise', method);
+    const { within = WITHIN } = readOptions<{ within: number }>({ within: SPAN }, options, method);
     const end = this.time + within;
+    const alarm = new BusyLoopAlarm(method);
     let settled = false;
     const settle = (): void => void (settled = true);
     promise.then(settle, settle);
     for (;;) {
-      await this.settle();
+      await this.drain(alarm);
       if (settled) return promise;
       const [timer] = this.timers;
       if (timer === undefined) await this.waitForTheWorld(() => settled);
-      else if (timer.due <= end) await this.advanceTo(Math.max(this.time, timer.due));
+      else if (timer.due <= end) await this.advanceTo(Math.max(this.time, timer.due), alarm);
       else throw inVain(`the promise has not settled within ${formatDuration(within)} of the clock's time`);
     }
   }
@@ -143,11 +159,12 @@ export class VirtualClock implements Clock {
    * Resolves when so much time has passed; rejects with the signal's reason as soon as that is aborted. What a fake
    * connection's work takes.
    * @param duration milliseconds, or text such as `'20ms'`
-   * @throws PoolSettingsError if that is no time that can pass
+   * @throws PoolSettingsError if that is no time that can pass, or there is a signal that is none
    */
   sleep(duration: number | string, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const delay = readArgument(SPAN, duration, 'duration', 'VirtualClock.sleep()');
+      if (signal !== undefined) readArgument(SIGNAL, signal, 'signal', 'VirtualClock.sleep()');
       signal?.throwIfAborted();
       const wake = (): void => {
         signal?.removeEventListener('abort', stop);
@@ -162,15 +179,12 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Lets everything happen that needs no time to pass: promise jobs, and what waits for the event loop's next turn. */
+  /**
+   * Lets everything happen that needs no time to pass: promise jobs, and what waits for the event loop's next turn.
+   * @throws Error if that has no end, as with {@link advance}
+   */
   async settle(): Promise<void> {
-    await promiseJobs();
-    while (this.immediates.length > 0) {
-      const due = this.immediates;
-      this.immediates = [];
-      for (const callback of due) callback();
-      await promiseJobs();
-    }
+    await this.drain(new BusyLoopAlarm('VirtualClock.settle()'));
   }
 
   /**
@@ -192,12 +206,23 @@ export class VirtualClock implements Clock {
     return this.timers.filter((timer) => timer.refed).length;
   }
 
-  private async advanceTo(end: number): Promise<void> {
-    await this.settle();
+  private async drain(alarm: BusyLoopAlarm): Promise<void> {
+    await promiseJobs();
+    while (this.immediates.length > 0) {
+      const due = this.immediates;
+      alarm.add(due.length, 'immediates', this.time);
+      this.immediates = [];
+      for (const callback of due) callback();
+      await promiseJobs();
+    }
+  }
+
+  private async advanceTo(end: number, alarm: BusyLoopAlarm): Promise<void> {
+    await this.drain(alarm);
     for (let timer = this.timers[0]; timer !== undefined && timer.due <= end; timer = this.timers[0]) {
       this.time = Math.max(this.time, timer.due);
-      await this.runDueTimers();
-      await this.settle();
+      await this.runDueTimers(alarm);
+      await this.drain(alarm);
     }
     // What ran may have stalled the clock beyond it.
     this.time = Math.max(this.time, end);
@@ -213,11 +238,12 @@ export class VirtualClock implements Clock {
   }
 
   /** All that are due, before anything that waits for the event loop's next turn: as Node does after a stall. */
-  private async runDueTimers(): Promise<void> {
+  private async runDueTimers(alarm: BusyLoopAlarm): Promise<void> {
     for (const timer of this.timers.filter(({ due }) => due <= this.time)) {
       const place = this.timers.indexOf(timer);
       // One of them may have cleared another.
       if (place < 0) continue;
+      alarm.add(1, 'timers', this.time);
       this.timers.splice(place, 1);
       timer.callback();
       await promiseJobs();
@@ -247,15 +273,4 @@ function inVain(what: string): Error {
 /** Resolves when every promise job is done: by then the event loop itself has gone on. */
 function promiseJobs(): Promise<void> {
   return new Promise((resolve) => nextTurn(resolve));
-}
-
-/** mulberry32, by Tommy Ettinger: small, and random enough for jitter. */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
