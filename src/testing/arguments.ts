@@ -11,13 +11,31 @@ export const SPAN: Rule<number> = rule(
   },
 );
 
+/** An Error of whatever realm: in jest those that Node itself makes are no `instanceof Error`. */
+export function isError(value: unknown): value is Error {
+  const { name, message } = Object(value) as Partial<Error>;
+  return typeof name === 'string' && typeof message === 'string';
+}
+
+/** What a connection dies of, if of anything. */
+export const ERROR: Rule<Error> = {
+  allowed: 'an Error',
+  read(value, path, reading) {
+    if (value === undefined || isError(value)) return value;
+    reading.faults.push({ path, received: describeValue(value), allowed: this.allowed });
+    return undefined;
+  },
+};
+
 /** A list of what the rule allows. */
-export function listOf<T>(each: Rule<T>): Rule<T[]> {
-  const allowed = `a list, each of which is ${each.allowed}`;
+export function listOf<T>(each: Rule<T>, options: { readonly least?: 0 | 1 } = {}): Rule<T[]> {
+  const { least = 0 } = options;
+  const allowed = `a list${least === 0 ? '' : ' of at least one'}, each of which is ${each.allowed}`;
   return {
     allowed,
     read(value, path, reading) {
-      if (Array.isArray(value)) return value.map((item, index) => each.read(item, `${path}[${index}]`, reading) as T);
+      const isLongEnough = Array.isArray(value) && value.length >= least;
+      if (isLongEnough) return value.map((item, index) => each.read(item, `${path}[${index}]`, reading) as T);
       reading.faults.push({ path, received: describeValue(value), allowed });
       return undefined;
     },

@@ -1,8 +1,3 @@
 export { VirtualClock, type VirtualClockOptions } from './virtual-clock.js';
-export { type Behaviour } from './behaviour.js';
-export {
-  ScriptedConnection,
-  ScriptedFactory,
-  type ScriptedFactoryOptions,
-  type ScriptedHook,
-} from './scripted-factory.js';
+export { type Behaviour, type ScriptedHook } from './behaviour.js';
+export { ScriptedConnection, ScriptedFactory, type ScriptedFactoryOptions } from './scripted-factory.js';

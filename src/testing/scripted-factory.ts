@@ -9,8 +9,8 @@ import {
   type HookContext,
 } from '../pool/connection-factory.js';
 import { func, objectWith, oneOf, rule, type RulesFor } from '../pool/rules.js';
-import { listOf, readArgument, readOptions } from './arguments.js';
-import { BEHAVIOUR, type Behaviour, type ReadBehaviour } from './behaviour.js';
+import { ERROR, isError, listOf, readArgument, readOptions } from './arguments.js';
+import { behaviourOf, HOOKS, play, type Behaviour, type ReadBehaviour, type ScriptedHook } from './behaviour.js';
 
 /** A connection to nothing, which dies when it is told to. */
 export class ScriptedConnection extends EventEmitter {
@@ -24,17 +24,16 @@ export class ScriptedConnection extends EventEmitter {
     super();
   }
 
-  /** Dies as a socket does: 'error' if there is one, then 'close'. */
+  /**
+   * Dies as a socket does: 'error' if there is one, then 'close'.
+   * @throws PoolSettingsError if it is to die of what is no Error
+   */
   die(error?: Error): void {
+    readArgument(ERROR, error, 'error', 'ScriptedConnection.die()');
     if (error !== undefined) this.emit('error', error);
     this.emit('close');
   }
 }
-
-const HOOKS = ['connect', 'keepalive', 'reset', 'close'] as const;
-
-/** The hooks that a script can rule. */
-export type ScriptedHook = (typeof HOOKS)[number];
 
 export interface ScriptedFactoryOptions<C = ScriptedConnection> {
   /** The clock of `{ after }`. Default: real time. */
@@ -42,13 +41,15 @@ export interface ScriptedFactoryOptions<C = ScriptedConnection> {
   /** The optional hooks that the factory has. Default: none. */
   readonly hooks?: ReadonlyArray<'keepalive' | 'reset' | 'isUsable'>;
   /**
-   * Makes each connection: a fake of your own client. Default: a {@link ScriptedConnection}.
+   * Makes each connection: a fake of your own client. Default: a {@link ScriptedConnection}. May take its time: what a
+   * promise resolves with is the connection, and is in `opened` from then on; if it rejects, the connect fails.
    *
-   * @param id 1 for the first, and one more for each that follows
-   * @param ended aborted when the connection is over: killed, with the error that it was killed with as the reason, or
-   * closed by the pool. What is under way on the fake then should fail with that reason.
+   * @param id 1 for the first that is asked for, and one more for each that follows
+   * @param ended aborted when the connection is over: killed, with the error that it was killed with as the reason, closed
+   * by the pool, or refused because the other side went down while it was made. What is under way on the fake then should
+   * fail with that reason.
    */
-  readonly create?: (id: number, ended: AbortSignal) => C;
+  readonly create?: (id: number, ended: AbortSignal) => C | Promise<C>;
 }
 
 const OPTION_RULES: RulesFor<ScriptedFactoryOptions> = {
@@ -90,7 +91,9 @@ export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C
   private readonly usual = new Map<ScriptedHook, ReadBehaviour>();
   private readonly coming = new Map<ScriptedHook, ReadBehaviour[]>();
   private readonly clock: Pick<Clock, 'setTimeout'>;
-  private readonly create: (id: number, ended: AbortSignal) => C;
+  private readonly create: (id: number, ended: AbortSignal) => C | Promise<C>;
+  /** How many connections were asked for. */
+  private asked = 0;
   private readonly lives = new Map<unknown, Life>();
   private readonly known = rule('a connection that this factory has opened', (value) => this.lives.get(value));
   /** What each connect fails with while the other side is down. */
@@ -113,22 +116,23 @@ export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C
 
   /**
    * What the hook does each time that nothing else was said. Default: `'succeed'`.
-   * @throws PoolSettingsError if there is no such hook or no such behaviour
+   * @throws PoolSettingsError if there is no such hook, or it cannot behave so
    */
   always(hook: ScriptedHook, behaviour: Behaviour): this {
-    const subject = 'ScriptedFactory.always()';
-    this.usual.set(this.readHook(hook, subject), readArgument(BEHAVIOUR, behaviour, 'behaviour', subject));
+    this.readHook(hook, 'always');
+    this.usual.set(hook, readArgument(behaviourOf(hook), behaviour, 'behaviour', subjectOf('always', hook)));
     return this;
   }
 
   /**
    * What the hook does the next times, once each.
-   * @throws PoolSettingsError if there is no such hook or no such behaviour
+   * @throws PoolSettingsError if there is no such hook, it cannot behave so, or nothing is said
    */
   next(hook: ScriptedHook, ...behaviours: Behaviour[]): this {
-    const subject = 'ScriptedFactory.next()';
-    const read = readArgument(listOf(BEHAVIOUR), behaviours, 'behaviours', subject);
-    this.coming.set(this.readHook(hook, subject), [...(this.coming.get(hook) ?? []), ...read]);
+    this.readHook(hook, 'next');
+    const some = listOf(behaviourOf(hook), { least: 1 });
+    const read = readArgument(some, behaviours, 'behaviours', subjectOf('next', hook));
+    this.coming.set(hook, [...(this.coming.get(hook) ?? []), ...read]);
     return this;
   }
 
@@ -142,10 +146,11 @@ export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C
    * destroyed, another EventEmitter emits 'error' (if there is one) and 'close'. One that is closed already may die too.
    *
    * @param error what it dies of. Default: none; the other side just closed it.
-   * @throws PoolSettingsError if this factory has not opened it
+   * @throws PoolSettingsError if this factory has not opened it, or it is to die of what is no Error
    */
   kill(connection: C, error?: Error): void {
     const life = readArgument(this.known, connection, 'connection', 'ScriptedFactory.kill()');
+    readArgument(ERROR, error, 'error', 'ScriptedFactory.kill()');
     life.ending.abort(error ?? new ConnectionError('The other side closed the connection'));
     if (isStream(connection)) {
       (connection as { destroy(error?: Error): unknown }).destroy(error);
@@ -192,21 +197,33 @@ export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C
   }
 
   /** A script for a hook that the factory does not have would never be played. */
-  private readHook(hook: ScriptedHook, subject: string): ScriptedHook {
+  private readHook(hook: ScriptedHook, method: string): void {
     const there = HOOKS.filter((each) => this[each] !== undefined);
     const names = there.map((each) => `'${each}'`).join(', ');
     const allowed = `one of ${names}, which this factory has; the option "hooks" gives it more`;
     const isThere = (value: unknown): ScriptedHook | undefined => there.find((each) => each === value);
-    return readArgument(rule(allowed, isThere), hook, 'hook', subject);
+    readArgument(rule(allowed, isThere), hook, 'hook', `ScriptedFactory.${method}()`);
   }
 
-  private open(): C {
-    if (this.refusal !== undefined) throw this.refusal.error;
+  private open(): C | Promise<C> {
+    this.refuseIfDown();
     const ending = new AbortController();
-    const connection = this.create(this.opened.length + 1, ending.signal);
+    const made = this.create(++this.asked, ending.signal);
+    return isThenable(made) ? made.then((connection) => this.enter(connection, ending)) : this.enter(made, ending);
+  }
+
+  private enter(connection: C, ending: AbortController): C {
+    // While it was made the other side may have gone down.
+    this.refuseIfDown(ending);
     this.opened.push(connection);
     this.lives.set(connection, { ending, isOpen: true });
     return connection;
+  }
+
+  private refuseIfDown(ending?: AbortController): void {
+    if (this.refusal === undefined) return;
+    ending?.abort(this.refusal.error);
+    throw this.refusal.error;
   }
 
   private watchFake(connection: C, broken: (error?: unknown) => void): () => void {
@@ -223,12 +240,12 @@ export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C
   /** For the hook `isUsable`. */
   private answer(connection: C): boolean {
     if (!(connection instanceof ScriptedConnection)) return this.lives.get(connection)?.ending.signal.aborted !== true;
-    if (connection.usable instanceof Error) throw connection.usable;
+    if (isError(connection.usable)) throw connection.usable;
     return connection.usable as boolean;
   }
 
   private act(hook: ScriptedHook, context: HookContext | undefined): Promise<void>;
-  private act<T>(hook: ScriptedHook, context: HookContext | undefined, succeed: () => T): Promise<T>;
+  private act<T>(hook: ScriptedHook, context: HookContext | undefined, succeed: () => T | Promise<T>): Promise<T>;
   private act(
     hook: ScriptedHook,
     context: HookContext | undefined,
@@ -237,29 +254,17 @@ export class ScriptedFactory<C = ScriptedConnection> extends ConnectionFactory<C
     this.calls[hook]++;
     if (hook === 'connect' && this.refusal !== undefined) return Promise.reject(this.refusal.error);
     const behaviour = this.coming.get(hook)?.shift() ?? this.usual.get(hook) ?? 'succeed';
-    return this.behave(behaviour, context?.signal, succeed);
+    return play(behaviour, { clock: this.clock, signal: context?.signal, succeed });
   }
+}
 
-  private behave(behaviour: ReadBehaviour, signal: AbortSignal | undefined, succeed: () => unknown): Promise<unknown> {
-    if (behaviour === 'succeed') return Promise.resolve(succeed());
-    if (behaviour === 'hang') return new Promise(() => {});
-    if (behaviour === 'obey') {
-      return new Promise((_, reject) => {
-        const obey = (): void => reject(signal?.reason as Error);
-        if (signal?.aborted === true) obey();
-        else signal?.addEventListener('abort', obey);
-      });
-    }
-    if ('throw' in behaviour) throw behaviour.throw;
-    if ('fail' in behaviour) return Promise.reject(behaviour.fail);
-    if ('yield' in behaviour) return Promise.resolve(behaviour.yield);
-    return new Promise((resolve) => {
-      this.clock.setTimeout(() => {
-        // In a promise of its own, which what is thrown rejects: nobody is left to throw it at.
-        resolve(new Promise((settle) => settle(this.behave(behaviour.outcome ?? 'succeed', signal, succeed))));
-      }, behaviour.after);
-    });
-  }
+function subjectOf(method: string, hook: ScriptedHook): string {
+  return `ScriptedFactory.${method}('${hook}')`;
+}
+
+/** No connection has a then(): whoever awaits a connect would wait for that. */
+function isThenable<C>(made: C | Promise<C>): made is Promise<C> {
+  return typeof (made as Partial<Promise<C>> | null | undefined)?.then === 'function';
 }
 
 function failure(message: string, code: string): Error {

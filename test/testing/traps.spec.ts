@@ -6,7 +6,7 @@ import { ScriptedFactory, VirtualClock } from '../../src/testing/index.js';
 import { MailConnectionFactory } from './mail/mail-connection.factory.js';
 import { MailModule } from './mail/mail.module.js';
 import { MailService } from './mail/mail.service.js';
-import { faultsOf } from './faults.js';
+import { faultsOf } from './argument-faults.js';
 
 const SILENT = { log: () => {}, warn: () => {}, error: () => {} };
 

@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { setTimeout as realTimeout } from 'node:timers/promises';
-import { PoolSettingsError } from '../../src/pool/errors.js';
 import { VirtualClock } from '../../src/testing/index.js';
-import { faultsOf } from './faults.js';
 
 describe('VirtualClock', () => {
   test('stands still until it is moved', async () => {
@@ -238,69 +236,6 @@ describe('VirtualClock.sleep', () => {
       added.mock.calls.map(([, listener]) => listener),
     );
     expect(added).toHaveBeenCalledTimes(1);
-  });
-});
-
-describe('VirtualClock, where it is given what makes no sense', () => {
-  const clock = new VirtualClock();
-  const SPAN = 'a time of 0 or more that ends: milliseconds, or text such as "30s"';
-
-  test.each([-1, NaN, Infinity, 'Infinity', 'soon', '', false, null, undefined])(
-    '%p is no time that can pass',
-    async (duration: any) => {
-      const fault = [{ path: 'duration', received: expect.any(String), allowed: SPAN }];
-      expect(await faultsOf(() => clock.advance(duration))).toEqual(fault);
-      expect(await faultsOf(() => clock.stall(duration))).toEqual(fault);
-      expect(await faultsOf(() => clock.sleep(duration))).toEqual(fault);
-      expect(clock.now()).toBe(0);
-    },
-  );
-
-  test('says what was called, what it was given and what it takes', async () => {
-    const failure =
-      'Invalid settings of VirtualClock.advance():\n  - duration: received -5; allowed is a time of 0 or more';
-    await expect(clock.advance(-5)).rejects.toThrow(failure);
-    await expect(clock.advance(-5)).rejects.toBeInstanceOf(PoolSettingsError);
-  });
-
-  test('all faults of its options are told at once', async () => {
-    const options: any = { start: -1, seed: 0.5, random: 4, sed: 1 };
-    expect(await faultsOf(() => new VirtualClock(options))).toEqual([
-      { path: 'start', received: '-1', allowed: 'a number of 0 or more' },
-      { path: 'seed', received: '0.5', allowed: 'a whole number' },
-      { path: 'random', received: '4', allowed: 'a function that yields numbers from 0 to less than 1' },
-      {
-        path: 'sed',
-        received: 'a value of type number',
-        allowed: 'nothing of this name; there are: start, seed, random',
-      },
-    ]);
-    const wrong: any = 7;
-    expect(await faultsOf(() => new VirtualClock(wrong))).toEqual([
-      { path: 'options', received: '7', allowed: 'an object of: start, seed, random' },
-    ]);
-    expect(new VirtualClock({ seed: -3, start: undefined }).now()).toBe(0);
-  });
-
-  test('run() takes a promise, and a limit', async () => {
-    const forgotten: any = () => Promise.resolve();
-    expect(await faultsOf(() => clock.run(forgotten))).toEqual([
-      { path: 'promise', received: '[Function: forgotten]', allowed: 'a promise: an object with then()' },
-    ]);
-    expect(await faultsOf(() => clock.run(Promise.resolve(), { within: -1 }))).toEqual([
-      { path: 'within', received: '-1', allowed: SPAN },
-    ]);
-    const misspelt: any = { witin: 5 };
-    expect(await faultsOf(() => clock.run(Promise.resolve(), misspelt))).toMatchObject([{ path: 'witin' }]);
-  });
-
-  test('a timer needs something to call and a number: one that were NaN would block all others', async () => {
-    const nothing: any = undefined;
-    expect(await faultsOf(() => clock.setTimeout(nothing, 5))).toMatchObject([{ path: 'callback' }]);
-    expect(await faultsOf(() => clock.setTimeout(() => {}, NaN))).toMatchObject([{ path: 'delay', received: 'NaN' }]);
-    clock.setTimeout(() => {}, Infinity);
-    await clock.advance('100 days');
-    expect(clock.pending).toBe(1);
   });
 });
 
