@@ -439,8 +439,9 @@ describe('P1: an outage that no connect can end, as none is wanted', () => {
       const { clock, factory, pool } = await filled({ size: { min: 2, max: 20 }, acquireTimeout: 150, logger: silent });
       await clock.advance(2_000);
       factory.always('connect', behaviour);
-      if (kick > 0)
+      if (kick > 0) {
         factory.onHook = (hook) => hook === 'connect' && clock.setTimeout(() => factory.opened.at(-1)?.die(), kick);
+      }
       for (let wave = 0; wave < 300; wave++) {
         for (let caller = 0; caller < 6; caller++) fateOf(pool.use(() => clock.sleep(30)));
         await clock.advance(200);

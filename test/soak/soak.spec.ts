@@ -1,7 +1,21 @@
 import { describe, expect, test } from '@jest/globals';
 import { runProgram, type Ended } from '../run-program.js';
+import { BUGS } from './bugs.js';
 
 const soak = (...args: string[]): Promise<Ended> => runProgram('test/start.js', 'soak/main', ...args);
+
+describe('The soak bites: it finds that', () => {
+  test.each(BUGS.map(({ name }) => name))(
+    '%s',
+    async (name) => {
+      const args = ['soak', name, '--minutes', '0.05', '--callers', '30', '--size', '8', '--seed', '3'];
+      const { code, output } = await runProgram('test/plant.js', ...args);
+      expect(code).toBe(1);
+      expect(output).toMatch(/\d+ faults\n$/);
+    },
+    60_000,
+  );
+});
 
 describe('The soak', () => {
   test('loads a pool on a bad network, and finds everything where it was', async () => {
@@ -20,6 +34,7 @@ describe('The soak', () => {
   test.each([
     [['--minutes', 'long'], "--minutes: received 'long'; allowed is a number from 0.01"],
     [['--seed', '1.5'], "--seed: received '1.5'"],
+    [['--faults', 'say'], "--faults: received 'say'; allowed is any of none, silent"],
     [['--faults', 'reset,sulk'], "--faults: received 'sulk'; allowed is any of none, silent, halfOpen, reset"],
     [['--hours', '1'], '--hours'],
   ])(

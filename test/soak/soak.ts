@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { ConnectionPool } from '../../src/pool/connection-pool.js';
 import { FaultProxy, seededRandom } from '../faults/fault-proxy.js';
 import { CountingClock, closedOf } from '../faults/fault-bench.js';
@@ -128,21 +129,35 @@ export class Soak {
       const counts = [open, proxy.open, server.sessions.length, server.connections, this.factory.live.size];
       return counts.every((count) => count === options.size) && checking + connecting + closing === 0;
     };
+    const isQuiet = (): boolean => pool.stats().leased + pool.stats().checking === 0;
+    await this.hold(isQuiet, 'nothing is lent or checked');
+    const used = this.listeners();
     // Replaced, they are all young: none is bad from before, and none is about to reach the end of its time.
     pool.recycle();
-    await until(isAtRest, 'the pool is full and at rest').catch((error: unknown) => {
-      this.faults.push(`${String(error)}: ${this.describe()}`);
-    });
+    await this.hold(isAtRest, 'the pool is full and at rest');
     this.addUp();
-    const listeners = new Set(
-      [...this.factory.live].map((client) =>
-        client
-          .eventNames()
-          .map((name) => client.listenerCount(name))
-          .join(),
-      ),
-    );
-    if (listeners.size > 1) this.faults.push(`connections have different listeners: ${[...listeners].join(' and ')}`);
+    const fresh = this.listeners();
+    if (fresh.size > 1) this.faults.push(`new connections have different listeners: ${[...fresh].join(' and ')}`);
+    for (const each of used) {
+      if (!fresh.has(each)) {
+        this.faults.push(`a used connection has these listeners: ${each}; a new one: ${[...fresh].join()}`);
+      }
+    }
+  }
+
+  private async hold(condition: () => boolean, what: string): Promise<void> {
+    await until(condition, what).catch((error: unknown) => this.faults.push(`${String(error)}: ${this.describe()}`));
+  }
+
+  /** How many listeners connections have, by event: of themselves and of their sockets; each different set once. */
+  private listeners(): Set<string> {
+    const count = (emitter: EventEmitter): string =>
+      emitter
+        .eventNames()
+        .map((name) => `${String(name)} ${emitter.listenerCount(name)}`)
+        .toSorted()
+        .join(', ');
+    return new Set([...this.factory.live].map((client) => `${count(client)}; socket: ${count(client.socket)}`));
   }
 
   async close(): Promise<void> {
@@ -151,9 +166,7 @@ export class Soak {
     const { open, connecting, closing, waiting } = pool.stats();
     if (open + connecting + closing + waiting > 0) this.faults.push(`the pool is not empty: ${this.describe()}`);
     const isOver = (): boolean => factory.live.size + proxy.open + server.connections === 0;
-    await until(isOver, 'nobody has a connection').catch(() =>
-      this.faults.push(`something is open: ${this.describe()}`),
-    );
+    await this.hold(isOver, 'nobody has a connection');
     if (clock.pending > 0) this.faults.push(`the pool left ${clock.pending} timers`);
     this.addUp();
     if (factory.counts.closed !== factory.counts.opened) this.faults.push('not everything that was opened was closed');

@@ -1,0 +1,41 @@
+import type { Bug } from '../bug.js';
+
+/** Leaks that only show over time: the soak must find each of them. */
+export const BUGS: readonly Bug[] = [
+  {
+    name: 'each lease leaves a listener on its connection',
+    file: 'connection-pool.ts',
+    from: 'this.totals.acquired++;',
+    to: "this.totals.acquired++;\n    (entry.connection as { on(event: string, listener: () => void): void }).on('end', () => {});",
+  },
+  {
+    name: 'each lease leaves a listener on the process',
+    file: 'connection-pool.ts',
+    from: 'this.totals.acquired++;',
+    to: "if (this.totals.acquired++ % 100 === 0) process.on('warning', () => {});",
+  },
+  {
+    name: 'each lease is kept for ever',
+    file: 'connection-pool.ts',
+    from: 'this.totals.acquired++;',
+    to: 'this.totals.acquired++;\n    ((globalThis as { kept?: unknown[] }).kept ??= []).push(lease, new Array(50).fill(0));',
+  },
+  {
+    name: 'each return leaves a timer',
+    file: 'connection-pool.ts',
+    from: 'this.returns++;',
+    to: 'this.returns++;\n    if (this.returns % 100 === 0) this.clock.setTimeout(() => {}, 1e9);',
+  },
+  {
+    name: 'one broken connection in three is not closed',
+    file: 'closer.ts',
+    from: 'if (this.factory.close !== undefined) await',
+    to: "if (reason === 'broken' && Math.random() < 0.3) return;\n      if (this.factory.close !== undefined) await",
+  },
+  {
+    name: 'a ping is counted twice',
+    file: 'stock.ts',
+    from: 'this.totals.pings++;',
+    to: 'this.totals.pings += 2;',
+  },
+];
