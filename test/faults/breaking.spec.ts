@@ -10,7 +10,7 @@ import { rejection } from '../pool/workbench.js';
 import { Benches, closedOf, type FaultBench } from './fault-bench.js';
 import type { FaultSpec } from './fault-spec.js';
 import type { LineClient } from './line-client.js';
-import { pause, until } from './until.js';
+import { pause, until } from '../until.js';
 
 jest.setTimeout(30_000);
 

@@ -4,7 +4,7 @@ import { PoolClosedError } from '../../src/pool/errors.js';
 import { fateOf, rejection } from '../pool/workbench.js';
 import { Benches, type FaultBench } from './fault-bench.js';
 import type { FaultSpec } from './fault-spec.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 jest.setTimeout(30_000);
 

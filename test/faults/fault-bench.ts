@@ -8,7 +8,7 @@ import type { Address, LineClient } from './line-client.js';
 import { LineFactory, type LineFactoryOptions } from './line-factory.js';
 import { LineServer, type LineServerOptions } from './line-server.js';
 import { complain, leftovers, resources } from './resources.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 /** The system's clock with seeded numbers, which knows the timers that are pending: also those that hold no process up. */
 export class CountingClock implements Clock {

@@ -6,7 +6,7 @@ import { FaultProxy } from './fault-proxy.js';
 import { FAULT_NAMES, readSpecs, type FaultSpec } from './fault-spec.js';
 import { FAULTS } from './faults.js';
 import { complain, leftovers, resources } from './resources.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 jest.setTimeout(30_000);
 

@@ -6,7 +6,7 @@ import { drawScript, playScript, readScript, type Step } from './fault-script.js
 import { FAULT_NAMES } from './fault-spec.js';
 import { LineServer } from './line-server.js';
 import { complain, leftovers, resources } from './resources.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 describe('a fault script', () => {
   let before: Map<string, number>;

@@ -4,7 +4,7 @@ import { fateOf } from '../pool/workbench.js';
 import { Benches, closedOf } from './fault-bench.js';
 import type { FaultSpec } from './fault-spec.js';
 import type { ProxiedConnection } from './proxied-connection.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 jest.setTimeout(30_000);
 

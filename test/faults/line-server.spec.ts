@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LineClient, StaleReplyError, type Address } from './line-client.js';
 import { LineServer, type LineServerOptions } from './line-server.js';
 import { complain, leftovers, resources } from './resources.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 describe.each([false, true])('the line server, with TLS: %s,', (tls) => {
   let before: Map<string, number>;

@@ -8,7 +8,7 @@ import { BlackHole } from './black-hole.js';
 import { Benches, type FaultBench } from './fault-bench.js';
 import type { FaultSpecs } from './fault-spec.js';
 import { LineFactory } from './line-factory.js';
-import { pause, until } from './until.js';
+import { pause, until } from '../until.js';
 
 jest.setTimeout(30_000);
 

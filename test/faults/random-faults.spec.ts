@@ -10,7 +10,7 @@ import { Benches, type FaultBench, type FaultBenchOptions } from './fault-bench.
 import { seededRandom } from './fault-proxy.js';
 import { drawScript, playScript, type Step } from './fault-script.js';
 import type { LineClient } from './line-client.js';
-import { pause, until } from './until.js';
+import { pause, until } from '../until.js';
 
 jest.setTimeout(60_000);
 

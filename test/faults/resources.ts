@@ -1,5 +1,5 @@
 import process from 'node:process';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 /** How many sockets, listeners, timers and the like hold the process up, by kind. */
 export function resources(): Map<string, number> {

@@ -8,7 +8,7 @@ import { fateOf, rejection } from '../pool/workbench.js';
 import { Benches, type FaultBench } from './fault-bench.js';
 import type { FaultSpec } from './fault-spec.js';
 import type { LineClient } from './line-client.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 jest.setTimeout(30_000);
 

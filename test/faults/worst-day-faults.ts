@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PoolSettings } from '../../src/index.js';
-import { until } from '../servers/until.js';
+import { until } from '../until.js';
 import { WorstDay, type Cast, type Outcome } from './worst-day.js';
 
 /** No call failed, no reply went to another's call, and no connection was left behind. */
@@ -184,14 +184,15 @@ class Others implements AsyncDisposable {
   static async takeAllPlaces(cast: Cast): Promise<Others> {
     const others = new Others();
     // Whoever was there before may not have gone yet.
-    await until('until all places are taken', async () => {
+    const areTaken = async (): Promise<boolean> => {
       try {
         others.clients.push(await cast.takePlace());
       } catch (error) {
         if (!cast.isTooMany(error)) throw error;
       }
       return others.clients.length === cast.places;
-    });
+    };
+    await until(areTaken, 'all places are taken');
     return others;
   }
 

@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { ConnectionPoolModule, getPoolToken } from '../../src/index.js';
 import type { ConnectionFactoryClass, ConnectionPool, PoolSettings, PoolStats } from '../../src/index.js';
 import { PrivateServer } from '../servers/private-server.js';
-import { until } from '../servers/until.js';
+import { until } from '../until.js';
 
 /** What callers of a worst day call: idempotent, and answered with what was asked, so that a swapped reply shows. */
 export interface Echo {
@@ -151,7 +151,7 @@ export class WorstDay implements AsyncDisposable {
   }
 
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-    await until(() => `until ${what}: ${JSON.stringify(this.soFar())}`, condition, PATIENCE);
+    await until(condition, () => `${what}: ${JSON.stringify(this.soFar())}`, PATIENCE);
   }
 
   /** No more calls; when the last is answered the application closes. */
@@ -163,7 +163,7 @@ export class WorstDay implements AsyncDisposable {
       left = await this.cast.connections().catch(() => Infinity);
       return left === 0;
     };
-    await until('until none is left', noneLeft, 5_000).catch(() => undefined);
+    await until(noneLeft, 'none is left', 5_000).catch(() => undefined);
     const { connected, closed } = this.stats.totals;
     const unclosed = connected - Object.values(closed).reduce((sum, count) => sum + count, 0);
     return { ...this.soFar(), left, unclosed };

@@ -9,7 +9,7 @@ import { PrivateServer } from './private-server.js';
 import { childrenOf, isAlive } from './processes.js';
 import { askRedis, redis } from './redis.js';
 import type { ServerKind } from './server-kind.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 jest.setTimeout(60_000);
 
@@ -82,7 +82,7 @@ whereInstalled(postgres(), describe)('When the process that started a server is 
       const { pids, folder } = JSON.parse(line) as { pids: number[]; folder: string };
       expect(pids.filter(isAlive).length).toBeGreaterThan(1);
       program.kill('SIGKILL');
-      await until('the server to go', () => !pids.some(isAlive) && !existsSync(folder));
+      await until(() => !pids.some(isAlive) && !existsSync(folder), 'the server has gone');
     } finally {
       program.kill('SIGKILL');
     }

@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { locate, whatIsMissing } from './binaries.js';
 import { freeze, isAlive, send } from './processes.js';
 import type { Place, ServerKind } from './server-kind.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 import { Watchdog } from './watchdog.js';
 
 /** How long a server may take to answer after its start, and to end. */
@@ -72,7 +72,7 @@ export class PrivateServer implements AsyncDisposable {
     const pids = freeze(this.pid);
     this.frozen = [];
     for (const pid of pids) send(pid, 'SIGKILL');
-    await until('killed processes to go', () => this.child === undefined && !pids.some(isAlive), STOP_LIMIT);
+    await until(() => this.child === undefined && !pids.some(isAlive), 'killed processes have gone', STOP_LIMIT);
   }
 
   /** Stops the server, with all that it has started, in the middle of whatever it does: it neither answers nor ends. */
@@ -150,8 +150,8 @@ export class PrivateServer implements AsyncDisposable {
     // Nobody who forgets to stop it is kept from ending.
     child.unref();
     await until(
-      () => `${this.kind.name} to answer; ${this.lastWords()}`,
       () => this.answers(),
+      () => `${this.kind.name} answers; ${this.lastWords()}`,
       START_LIMIT,
     );
   }

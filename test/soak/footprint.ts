@@ -2,7 +2,7 @@ import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { resources } from '../faults/resources.js';
-import { pause } from '../faults/until.js';
+import { pause } from '../until.js';
 
 /** What a process holds when it is at rest. */
 export interface Footprint {

@@ -5,7 +5,7 @@ import type { Lease } from '../../src/pool/lease.js';
 import { retry } from '../../src/retry/retry.js';
 import type { Random } from '../faults/fault.js';
 import type { LineClient } from '../faults/line-client.js';
-import { pause } from '../faults/until.js';
+import { pause } from '../until.js';
 
 /** One way of using a pool. */
 type Habit = (text: string) => Promise<void>;

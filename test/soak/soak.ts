@@ -7,7 +7,7 @@ import type { FaultName } from '../faults/fault-spec.js';
 import type { LineClient } from '../faults/line-client.js';
 import { LineServer } from '../faults/line-server.js';
 import { resources } from '../faults/resources.js';
-import { until } from '../faults/until.js';
+import { until } from '../until.js';
 import { CountingFactory } from './counting-factory.js';
 import { footprint, growth, type Footprint } from './footprint.js';
 import { Load } from './load.js';
