@@ -443,6 +443,10 @@ describe('the fault proxy', () => {
 
     it('and of its own options', async () => {
       const launch = (options: unknown): Promise<unknown> => FaultProxy.launch(options as { upstream: number });
+      await expect(launch(undefined)).rejects.toThrow(
+        'options: received undefined; allowed is { upstream, seed, linger }',
+      );
+      await expect(launch(5)).rejects.toThrow('options: received 5');
       await expect(launch({})).rejects.toThrow('upstream: received undefined; allowed is a port from 1 to 65535');
       await expect(launch({ upstream: '80' })).rejects.toThrow("upstream: received '80'; allowed is a port");
       await expect(launch({ upstream: 80, sed: 1 })).rejects.toThrow('there are: upstream, seed, linger');

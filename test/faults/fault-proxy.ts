@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { duration, readObject, rule, wholeNumber } from '../../src/pool/rules.js';
+import { describeValue, duration, isPlainObject, readObject, rule, wholeNumber } from '../../src/pool/rules.js';
 import { VirtualClock } from '../../src/testing/virtual-clock.js';
 import type { Random } from './fault.js';
 import { reading, readSpecs, type FaultSpec, type FaultSpecs, type ReadFault } from './fault-spec.js';
@@ -59,6 +59,14 @@ export class FaultProxy {
   /** @throws PoolSettingsError which names what is wrong, what was received, and what is allowed */
   static async launch(options: FaultProxyOptions): Promise<FaultProxy> {
     const { upstream, seed, linger } = reading('the fault proxy', (reading) => {
+      if (!isPlainObject(options)) {
+        reading.faults.push({
+          path: 'options',
+          received: describeValue(options),
+          allowed: '{ upstream, seed, linger }',
+        });
+        return {};
+      }
       const given = readObject<Required<FaultProxyOptions>>(options, RULES, '', reading);
       if (options.upstream === undefined) RULES.upstream.read(undefined, 'upstream', reading);
       return given;

@@ -96,6 +96,16 @@ describe('a fault script', () => {
     ['does what cannot be done', [{ do: 'explode' }], "[0]: received { do: 'explode' }; allowed is { do: one of"],
     ['waits for nobody knows how long', [{ do: 'wait' }], '[0].for: received undefined; allowed is a duration'],
     [
+      'waits for ever',
+      [{ do: 'wait', for: false }],
+      '[0].for: received false; allowed is a duration of no more than an hour',
+    ],
+    [
+      'waits for weeks',
+      [{ do: 'wait', for: '50d' }],
+      "[0].for: received '50d'; allowed is a duration of no more than an hour",
+    ],
+    [
       'waits for ages past',
       [{ do: 'up' }, { do: 'wait', for: -1 }],
       '[1].for: received -1; allowed is a duration of 0',

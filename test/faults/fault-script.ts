@@ -36,9 +36,22 @@ const faults: Rule<readonly unknown[]> = {
   },
 };
 
+/** Longer than this is no test; and of more than 24 days Node's timers make a millisecond. */
+const LONGEST_PAUSE = 3_600_000;
+
+const PAUSE: Rule<unknown> = {
+  allowed: 'a duration of no more than an hour',
+  read(value, path, reading) {
+    const read = duration().read(value, path, reading);
+    if (read === undefined || read <= LONGEST_PAUSE) return read;
+    reading.faults.push({ path, received: describeValue(value), allowed: this.allowed });
+    return undefined;
+  },
+};
+
 const KINDS: { readonly [V in Verb]: Kind<StepOf<V>> } = {
   wait: {
-    rules: { for: duration() },
+    rules: { for: PAUSE },
     play: (_proxy, step) => new Promise((resolve) => setTimeout(resolve, step.for)),
     draw: (random) => ({ for: wholeBetween(1, 40, random) }),
   },
