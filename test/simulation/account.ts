@@ -1,21 +1,16 @@
-import { EventEmitter } from 'node:events';
 import type { CloseReason, ConnectContext } from '../../src/pool/connection-factory.js';
+import type { Behaviour, Call } from './behaviour.js';
 import type { Caller } from './caller.js';
-
-/** What the simulated backend opens. By itself it does nothing; what is known of it stands in its {@link Account}. */
-export interface SimulatedConnection {
-  readonly id: number;
-}
-
-export class TellingConnection extends EventEmitter implements SimulatedConnection {
-  constructor(readonly id: number) {
-    super();
-  }
-}
+import type { SimulatedConnection } from './connections.js';
 
 /** One call of connect(). */
 export class Dial {
   settled = false;
+  endedAt = Infinity;
+  /** It failed, or yielded what can be no connection. */
+  failed = false;
+  /** The pool has given it up, which has been looked at. */
+  isGivenUp = false;
 
   constructor(
     readonly at: number,
@@ -30,16 +25,23 @@ export interface Check {
   readonly hook: 'keepalive' | 'reset';
   readonly at: number;
   readonly signal: AbortSignal;
+  ended: boolean;
 }
 
 /** What the world knows of one connection, without having asked the pool. */
 export class Account {
   holder: Caller | undefined;
   check: Check | undefined;
-  /** What isUsable() says. */
-  answer: 'yes' | 'no' | 'throws' = 'yes';
+  /** What isUsable() says, since which turn, and what it does to the pool when it is asked next. */
+  answer: 'yes' | 'no' | 'throws' | 'rejects' = 'yes';
+  answerIn = -1;
+  answerCalls: Call | undefined;
+  /** The last turn in which it was asked. */
+  askedIn = -1;
   /** Tells the pool of its death. */
   broken: ((error?: unknown) => void) | undefined;
+  /** How it is watched. */
+  watch: Behaviour['watch'];
   /** How often its watch was begun and stopped. */
   watches = 0;
   watchesStopped = 0;
@@ -56,6 +58,12 @@ export class Account {
   arrivedAt = -1;
   /** The turn in which a sibling broke; until it is pinged it is not to be lent. */
   suspectSince: number | undefined;
+  /** The turn in which it first completed a lease or a ping: its loss is no failed connect any more. */
+  provenIn = Infinity;
+  /** Its loss is known, and counted. */
+  isMourned = false;
+  /** Its work was given up, which is no news of the connection. */
+  isUnsure = false;
   /** Borrowed and not yet reset. */
   dirty = false;
   uses = 0;
@@ -65,7 +73,7 @@ export class Account {
   closedFor: CloseReason | 'polite' | undefined;
   closedAt = Infinity;
   closedIn = Infinity;
-  closeSettled = false;
+  closeSettledIn = Infinity;
 
   constructor(
     readonly id: number,
@@ -78,6 +86,11 @@ export class Account {
     this.movedIn = openedIn;
     this.activeAt = openedAt;
     this.leasedAt = openedAt;
+  }
+
+  /** A promise that it returns by mistake says yes, like anything but false. */
+  get isUnusable(): boolean {
+    return this.answer === 'no' || this.answer === 'throws';
   }
 
   /** Its connect had been given up before it was open. */

@@ -1,10 +1,16 @@
 import type { PoolStats } from '../../src/pool/stats.js';
 import type { Account } from './account.js';
-import { show, type Ledger } from './ledger.js';
+import { auditHooks } from './audit-hooks.js';
+import { show } from './books.js';
+import type { Ledger } from './ledger.js';
 
 /** What callers of ready() and close() wait for. */
 export interface Awaited {
-  readonly ready: Array<{ readonly connections: number | undefined; isOver: boolean }>;
+  readonly ready: Array<{
+    readonly connections: number | undefined;
+    readonly signal: AbortSignal | undefined;
+    isOver: boolean;
+  }>;
   close: Promise<void> | undefined;
   closed: boolean;
 }
@@ -24,7 +30,11 @@ export function audit(ledger: Ledger, awaited: Awaited, timers: Timers): void {
   auditCounts(ledger, stats);
   auditConnections(ledger, stats);
   auditCallers(ledger, stats, awaited);
+  // First, for the others ask it what it knows then.
+  ledger.failures.audit(stats);
   auditFilling(ledger, stats, timers);
+  auditHooks(ledger);
+  auditMemory(ledger, stats);
   auditTimers(ledger, stats, awaited, timers);
 }
 
@@ -56,20 +66,40 @@ function auditCounts(ledger: Ledger, stats: PoolStats): void {
     const said = counted[name as keyof typeof expected];
     if (said !== value) ledger.fault(`the pool counts ${said} ${name}, and there are ${value}: ${show(stats)}`);
   }
+  const [first] = ledger.waiting;
+  const longest = first === undefined ? 0 : ledger.now - first.cameAt;
+  if (Math.abs(stats.longestWait - longest) > SLACK) {
+    ledger.fault(`the longest wait is ${longest} ms, and the pool says ${stats.longestWait}`);
+  }
+  // By a method of its own a connection is closed without being told why.
+  if (ledger.closedFor.polite > 0) return;
+  for (const [reason, count] of Object.entries(totals.closed)) {
+    const seen = ledger.closedFor[reason as keyof typeof totals.closed];
+    if (seen !== count) ledger.fault(`the pool counts ${count} closed as ${reason}, and there were ${seen}`);
+  }
 }
 
 function auditConnections(ledger: Ledger, stats: PoolStats): void {
-  const { keepalive, maxLifetime } = ledger.limits;
+  const { keepalive, maxLifetime, maxUses, leakDetection } = ledger.limits;
+  const mustGo = ledger.closing && stats.waiting === 0;
   for (const account of ledger.live) {
     const { id, condemned, check, diedIn, holder } = account;
     if (account.isLate) ledger.fault(`connection ${id} came too late and was never closed`);
     if (check !== undefined && !ledger.isUnderWay(check)) {
       ledger.fault(`connection ${id} is open though its ${check.hook} took too long`);
     }
-    if (holder !== undefined) continue;
+    if (holder !== undefined) {
+      if (ledger.now - holder.servedAt > leakDetection + SLACK) holder.mustBeReported = true;
+      continue;
+    }
     if (condemned !== undefined) ledger.fault(`connection ${id} is kept though ${condemned.why}`);
     if (diedIn !== undefined) ledger.fault(`connection ${id} is kept though it has died`);
+    if (mustGo) ledger.fault(`connection ${id} is kept though the pool closes and nobody waits`);
+    if (account.uses >= maxUses) ledger.fault(`connection ${id} is kept though it was used ${account.uses} times`);
     if (!account.isFree) continue;
+    if (account.suspectSince !== undefined && account.suspectSince < ledger.turn) {
+      ledger.fault(`nobody looked at connection ${id} after a sibling broke`);
+    }
     if (account.dial.begunIn < ledger.recycledIn) ledger.fault(`connection ${id} is older than the last recycle()`);
     // P13: what came in the very instant in which a caller's time was up, after a stall say, was in time for him.
     const inTime = account.movedIn === ledger.turn && ledger.timedOutAt.includes(account.arrivedAt);
@@ -107,19 +137,15 @@ function auditCallers(ledger: Ledger, stats: PoolStats, awaited: Awaited): void 
 
 /** Whatever can be opened now is being opened, or will be after a pause. */
 function auditFilling(ledger: Ledger, stats: PoolStats, timers: Timers): void {
-  const { idle, checking, connecting, open, closing, waiting, downSince } = stats;
-  const missing = ledger.started && !ledger.closing ? ledger.bounds.min - open - connecting : 0;
-  const unserved = waiting - idle - checking - connecting;
-  const mayOpen = open + connecting + closing < ledger.bounds.max && connecting < ledger.limits.maxConnecting;
-  if (!mayOpen || Math.max(missing, unserved) <= 0) return;
+  const { connecting, downSince } = stats;
+  if (ledger.wanted(stats) <= 0 || connecting >= ledger.limits.maxConnecting) return;
   if (downSince === undefined) {
     ledger.fault(`a connection could be opened, and is not: ${show(stats)}`);
     return;
   }
   if (timers.pending === 0) ledger.fault(`connects fail, and no timer will begin another: ${show(stats)}`);
-  const { maxDelay } = ledger.limits.reconnect;
-  const quiet = ledger.now - Math.max(downSince, ledger.dials.at(-1)?.at ?? 0);
-  if (quiet > Math.max(1, maxDelay) + SLACK) ledger.fault(`no connect was begun for ${quiet} ms: ${show(stats)}`);
+  const late = ledger.now - ledger.nextDialBy(downSince);
+  if (late > SLACK) ledger.fault(`a connect should have been begun ${late} ms ago: ${show(stats)}`);
 }
 
 /** P11, and what a closed pool must not leave behind. */
@@ -127,13 +153,48 @@ function auditTimers(ledger: Ledger, stats: PoolStats, awaited: Awaited, { pendi
   const isOwed =
     stats.waiting > 0 || awaited.ready.some(({ isOver }) => !isOver) || (ledger.closing && !awaited.closed);
   if (!isOwed && holding > 0) ledger.fault(`${holding} timers keep the process alive, and nobody waits`);
-  const hasDeadline = [...ledger.waiting].some(({ deadline }) => deadline < Infinity);
-  if (hasDeadline && holding === 0) ledger.fault('the process could end though callers wait');
+  if (holding === 0 && needsTime(ledger, stats, awaited)) ledger.fault('the process could end though somebody waits');
   if (!awaited.closed) return;
   // A connection that came late may be closing still.
   if (pending > 0 && ledger.parting.size === 0) ledger.fault(`the pool is closed and has ${pending} timers`);
   const { open, connecting, closing, waiting } = stats;
   if (open + connecting + closing + waiting > 0) ledger.fault(`the pool is closed, and not empty: ${show(stats)}`);
+}
+
+/** Somebody waits for what only a timer will bring about, or end. */
+function needsTime(ledger: Ledger, stats: PoolStats, awaited: Awaited): boolean {
+  if (stats.waiting > 0 && [...ledger.waiting].some(({ deadline }) => deadline < Infinity)) return true;
+  const { connectTimeout, closeTimeout } = ledger.limits;
+  if (ledger.closing) {
+    const leased = stats.leased > 0 && ledger.closeDeadline < Infinity;
+    return !awaited.closed && (leased || (stats.closing > 0 && closeTimeout < Infinity));
+  }
+  if (stats.waiting === 0 && awaited.ready.every(({ isOver }) => isOver)) return false;
+  // A connect that hangs, or the pause before the next.
+  return stats.connecting > 0 && connectTimeout < Infinity;
+}
+
+/** The parts of a pool in which something forgotten would pile up, with no count of its own that tells. */
+interface Insides {
+  readonly stock: { readonly entries: ReadonlySet<unknown>; readonly held: ReadonlySet<unknown> };
+  readonly queue: {
+    readonly bySignal: ReadonlyMap<unknown, unknown>;
+    readonly otherDeadlines: ReadonlyMap<unknown, unknown>;
+  };
+}
+
+/** Of what is closed and who has gone the pool remembers nothing. */
+function auditMemory(ledger: Ledger, { open, connecting, closing, waiting }: PoolStats): void {
+  const { stock, queue } = ledger.pool as unknown as Insides;
+  const entries = open + connecting + closing;
+  if (stock.entries.size !== entries) {
+    ledger.fault(`the pool remembers ${stock.entries.size} connections, and there are ${entries}`);
+  }
+  const there = ledger.live.size + ledger.closings.size;
+  if (stock.held.size > there) ledger.fault(`the pool holds ${stock.held.size} objects, and ${there} are connections`);
+  if (Math.max(queue.bySignal.size, queue.otherDeadlines.size) > waiting) {
+    ledger.fault(`the pool remembers how long callers would have waited, and ${waiting} wait`);
+  }
 }
 
 /** What must hold of a connection once the pool is closed and everything late has come. */

@@ -5,10 +5,14 @@ import {
   type ConnectContext,
   type HookContext,
 } from '../../src/pool/connection-factory.js';
-import { Account, TellingConnection, type Check, type Dial, type SimulatedConnection } from './account.js';
-import { HOOKS, well, type Behaviour, type Call, type Hook } from './behaviour.js';
+import { Account, type Check, type Dial } from './account.js';
+import type { Behaviour, Call, Hook } from './behaviour.js';
+import { StreamConnection, TellingConnection, type SimulatedConnection } from './connections.js';
 import type { Ledger } from './ledger.js';
 import type { SimulatedFactoryShape } from './programme.js';
+import { ScriptOfHooks } from './script-of-hooks.js';
+import { gone, make, taken } from './supply.js';
+import { SessionError } from './work.js';
 
 /** What the backend needs of its world. */
 export interface BackendHost {
@@ -23,8 +27,7 @@ export interface BackendHost {
 export class Backend extends ConnectionFactory<SimulatedConnection> {
   static override poolName = 'simulated';
 
-  private readonly usual: Record<Hook, Behaviour>;
-  private readonly coming: Record<Hook, Behaviour[]> = { connect: [], keepalive: [], reset: [], close: [] };
+  private readonly script: ScriptOfHooks;
 
   constructor(
     private readonly host: BackendHost,
@@ -32,27 +35,64 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
     behaviours: Readonly<Record<Hook, Behaviour>>,
   ) {
     super();
-    this.usual = { ...behaviours };
+    this.script = new ScriptOfHooks(
+      behaviours,
+      (call) => host.call(call),
+      (ms, callback) => host.later(ms, callback),
+    );
     if (shape.keepalive) this.keepalive = (connection, context) => this.check('keepalive', connection, context);
     if (shape.reset) this.reset = (connection, context) => this.check('reset', connection, context);
     if (shape.isUsable) this.isUsable = (connection) => this.answerOf(connection);
     if (shape.tells === 'watch') this.watch = (connection, broken) => this.watchFor(connection, broken);
+    const { knowsErrors } = shape;
+    if (knowsErrors !== undefined) {
+      this.isConnectionError = (error) => {
+        if (knowsErrors === 'throws') throw new Error('isConnectionError() throws');
+        if (knowsErrors === 'rejects') {
+          return reject('isConnectionError()');
+        }
+        return knowsErrors && error instanceof SessionError;
+      };
+    }
     if (shape.closedBy === 'hook') this.close = (connection, reason) => this.closeFor(connection, reason);
   }
 
   // What a script says -----------------------------------------------------------------------------------------------
 
   always(hook: Hook, behaviour: Behaviour): void {
-    this.usual[hook] = behaviour;
+    this.script.always(hook, behaviour);
   }
 
   next(hook: Hook, behaviour: Behaviour): void {
-    this.coming[hook].push(behaviour);
+    this.script.next(hook, behaviour);
   }
 
-  answer(which: number, answer: Account['answer']): void {
+  answer(which: number, answer: Account['answer'], calls: Call | undefined): void {
+    if (this.shape.kind === 'stream' && !this.shape.isUsable) {
+      this.spoil(which, answer);
+      return;
+    }
     const account = pick(this.alive(), which);
-    if (account !== undefined) account.answer = answer;
+    if (account === undefined) return;
+    account.answer = answer;
+    account.answerIn = this.host.ledger.turn;
+    account.answerCalls = calls;
+  }
+
+  /** A stream says by what it is that it cannot be lent. */
+  private spoil(which: number, answer: Account['answer']): void {
+    const { turn } = this.host.ledger;
+    if (answer === 'yes' || answer === 'rejects') return;
+    // Bytes that come while somebody works with it are his; those that come during a check may be its reply.
+    const isIdle = (each: Account): boolean => answer === 'no' || (each.isFree && each.movedIn < turn);
+    const account = pick(this.alive().filter(isIdle), which);
+    if (account === undefined || account.isUnusable) return;
+    const stream = account.connection as StreamConnection;
+    if (answer === 'no') stream.writable = false;
+    else stream.receive();
+    account.wounds.add('the stream said so');
+    account.answer = answer;
+    account.answerIn = turn;
   }
 
   kill(which: number, error: boolean): void {
@@ -66,18 +106,30 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
 
   /** Of a connection that is closed: an 'error' that nobody may trip over, and a death that is no news. */
   lastWord(which: number): void {
-    const closed = this.host.ledger.accounts.filter(({ isOpen }) => !isOpen);
+    const { ledger } = this.host;
+    // The connection of one that has come back is no longer its own.
+    const closed = ledger.accounts.filter((each) => !each.isOpen && ledger.accountOf(each.connection) === each);
     const account = pick(closed, which);
-    if (account !== undefined) this.tell(account, new ConnectionError('the last word'));
+    if (account === undefined) return;
+    // A stream that is asked to end has ended when it says so.
+    if (this.awaitsClose(account)) this.ended(account);
+    this.tell(account, new ConnectionError('the last word'));
   }
 
   /** From now on everything is well. */
   heal(): void {
-    for (const hook of HOOKS) {
-      this.usual[hook] = well(0);
-      this.coming[hook] = [];
+    const { ledger } = this.host;
+    this.script.heal((hook) => ledger.limits[`${hook}Timeout`] === Infinity);
+    for (const account of ledger.live) {
+      account.answerCalls = undefined;
+      const { connection } = account;
+      if (!this.shape.isUsable && connection instanceof StreamConnection) {
+        // The bytes that it got are there still.
+        if (account.answer === 'throws') continue;
+        connection.writable = true;
+      }
+      account.answer = 'yes';
     }
-    for (const account of this.host.ledger.live) account.answer = 'yes';
   }
 
   die(account: Account, error: boolean): void {
@@ -89,7 +141,7 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
   }
 
   private tell({ connection, broken }: Account, error: Error | undefined): void {
-    if (connection instanceof TellingConnection) {
+    if (this.shape.tells !== 'watch' && connection instanceof TellingConnection) {
       if (error !== undefined) connection.emit('error', error);
       connection.emit('close');
     } else {
@@ -98,7 +150,8 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
   }
 
   private isWatched({ connection, watches }: Account): boolean {
-    return connection instanceof TellingConnection ? connection.listenerCount('close') > 0 : watches > 0;
+    const byEvents = this.shape.tells !== 'watch' && connection instanceof TellingConnection;
+    return byEvents ? connection.listenerCount('close') > 0 : watches > 0;
   }
 
   private alive(): Account[] {
@@ -111,24 +164,29 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
     const { ledger } = this.host;
     const dial = ledger.dialled(context);
     if (dial === undefined) return new Promise(() => {});
-    const behaviour = this.behaviourOf('connect');
-    return this.behave(behaviour, context.signal, {
+    const behaviour = this.script.behaviourOf('connect');
+    return this.script.perform(behaviour, 'connect', context.signal, {
       succeed: () => this.open(dial, behaviour),
-      failed: () => ledger.dialEnded(dial),
+      failed: () => ledger.dialEnded(dial, true),
     }) as SimulatedConnection | Promise<SimulatedConnection>;
   }
 
-  private open(dial: Dial, { outcome, kick }: Behaviour): SimulatedConnection | null {
+  private open(dial: Dial, behaviour: Behaviour): SimulatedConnection | null {
     const { ledger } = this.host;
-    if (outcome === 'null' || outcome === 'same') {
-      ledger.dialEnded(dial);
-      // One that has only just been opened may not have been taken in yet.
-      const held = [...ledger.live].find(({ isLate, openedIn }) => !isLate && openedIn < ledger.turn);
-      return outcome === 'same' && held !== undefined ? held.connection : null;
-    }
+    const { outcome, kick } = behaviour;
     const id = ledger.accounts.length + 1;
-    const connection = this.shape.tells === 'events' ? new TellingConnection(id) : { id };
+    let connection: SimulatedConnection;
+    if (outcome === 'null' || outcome === 'same') {
+      ledger.dialEnded(dial, true);
+      return outcome === 'same' ? taken(ledger) : null;
+    } else if (outcome === 'back') {
+      connection = gone(ledger) ?? make(id, this.shape);
+      if (connection instanceof StreamConnection) connection.revive();
+    } else {
+      connection = make(id, this.shape);
+    }
     const account = new Account(id, connection, dial, ledger.now, ledger.turn);
+    account.watch = behaviour.watch;
     if (this.shape.closedBy === 'methods') this.equip(account);
     ledger.opened(account);
     if (kick !== undefined) this.host.later(kick, () => this.die(account, true));
@@ -137,11 +195,28 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
 
   /** Methods by which the pool can close it. */
   private equip(account: Account): void {
+    const { ledger } = this.host;
     Object.assign(account.connection, {
       end: () => this.closing(account, 'polite'),
       // After an end() that failed or took too long it is destroyed.
-      destroy: () => (account.isOpen ? this.closing(account, 'broken') : this.host.ledger.closeEnded(account)),
+      destroy: () => {
+        if (account.isOpen) return this.closing(account, 'broken');
+        ledger.destroyed(account);
+        this.ended(account);
+      },
     });
+  }
+
+  private ended(account: Account): void {
+    if (account.closeSettledIn < Infinity) return;
+    const isAwaited = this.awaitsClose(account);
+    this.host.ledger.closeEnded(account);
+    if (isAwaited) (account.connection as StreamConnection).emit('close');
+  }
+
+  /** It is a stream that was asked to end: that is over when it says so. */
+  private awaitsClose({ connection, closedFor, closeSettledIn }: Account): boolean {
+    return connection instanceof StreamConnection && closedFor === 'polite' && closeSettledIn === Infinity;
   }
 
   private check(
@@ -151,9 +226,9 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
   ): void | Promise<void> {
     const { ledger } = this.host;
     const account = ledger.accountOf(connection);
-    const check: Check = { hook, at: ledger.now, signal };
+    const check: Check = { hook, at: ledger.now, signal, ended: false };
     ledger.checkBegan(account, check);
-    return this.behave(this.behaviourOf(hook), signal, {
+    return this.script.perform(this.script.behaviourOf(hook), hook, signal, {
       succeed: () => ledger.checkEnded(account, check, undefined),
       failed: () => ledger.checkEnded(account, check, `its ${hook} failed`),
     }) as void | Promise<void>;
@@ -166,70 +241,52 @@ export class Backend extends ConnectionFactory<SimulatedConnection> {
   private closing(account: Account, reason: CloseReason | 'polite'): void | Promise<void> {
     const { ledger } = this.host;
     ledger.closeBegan(account, reason);
-    const ended = (): void => ledger.closeEnded(account);
-    return this.behave(this.behaviourOf('close'), undefined, { succeed: ended, failed: ended }) as void | Promise<void>;
+    const isAwaited = this.awaitsClose(account);
+    const ended = (): void => this.ended(account);
+    // A stream whose end fails says nothing, unless nothing else would ever end it.
+    const failed = isAwaited && ledger.limits.closeTimeout < Infinity ? (): void => {} : ended;
+    return this.script.perform(this.script.behaviourOf('close'), 'close', undefined, {
+      succeed: ended,
+      failed,
+    }) as void | Promise<void>;
   }
 
   private answerOf(connection: SimulatedConnection): boolean {
     const account = this.host.ledger.accountOf(connection);
     this.host.ledger.asked(account);
+    const { answerCalls } = account;
+    account.answerCalls = undefined;
+    // Of all connections it is the one that is asked which dies then.
+    if (answerCalls === 'die') this.die(account, true);
+    else if (answerCalls !== undefined) this.host.call(answerCalls);
+    if (account.answer === 'rejects') return reject('isUsable()');
     if (account.answer === 'throws') throw new Error('isUsable() throws');
     return account.answer === 'yes';
   }
 
   private watchFor(connection: SimulatedConnection, broken: (error?: unknown) => void): () => void {
     const account = this.host.ledger.accountOf(connection);
+    const { watch } = account;
+    if (watch === 'throws') {
+      // What cannot be watched is as good as dead.
+      this.host.ledger.died(account, true);
+      throw new Error('watch() throws');
+    }
     account.broken = broken;
     account.watches++;
-    return () => void account.watchesStopped++;
-  }
-
-  // Behaviour ----------------------------------------------------------------------------------------------------------
-
-  private behaviourOf(hook: Hook): Behaviour {
-    return this.coming[hook].shift() ?? this.usual[hook];
-  }
-
-  /** Does what the behaviour says; `ending` is told when it comes to its end, in the same step as the pool is. */
-  private behave(behaviour: Behaviour, signal: AbortSignal | undefined, ending: Ending): unknown {
-    const { outcome, after, calls, whenAborted } = behaviour;
-    const end = (): unknown => {
-      if (outcome !== 'fail' && outcome !== 'throw') return ending.succeed();
-      ending.failed();
-      throw new Error(`the script says: ${outcome}`);
+    if (watch === 'dies') this.die(account, true);
+    else if (watch !== undefined && watch !== 'stopThrows' && watch !== 'stopRejects') this.host.call(watch);
+    return () => {
+      account.watchesStopped++;
+      if (watch === 'stopThrows') throw new Error('the end of watch() throws');
+      if (watch === 'stopRejects') return reject('the end of watch()');
     };
-    if (whenAborted !== undefined) signal?.addEventListener('abort', () => this.host.call(whenAborted));
-    if (calls !== undefined) this.host.call(calls);
-    if (outcome === 'hang' || (outcome === 'obey' && signal === undefined)) return new Promise(() => {});
-    if (outcome === 'obey') return this.obey(signal!, ending);
-    if (outcome === 'throw' || (after === undefined && outcome !== 'fail')) return end();
-    if (after === undefined || after === 0) return Promise.resolve().then(end);
-    return new Promise((resolve, reject) => {
-      this.host.later(after, () => {
-        try {
-          resolve(end());
-        } catch (error) {
-          reject(error);
-        }
-      });
-    });
-  }
-
-  private obey(signal: AbortSignal, ending: Ending): Promise<never> {
-    return new Promise((_, reject) => {
-      const give = (): void => {
-        ending.failed();
-        reject(signal.reason as Error);
-      };
-      if (signal.aborted) give();
-      else signal.addEventListener('abort', give);
-    });
   }
 }
 
-interface Ending {
-  succeed(): unknown;
-  failed(): void;
+/** What a hook returns that was made async by mistake, and fails. */
+function reject(what: string): never {
+  return Promise.reject(new Error(`${what} rejects`)) as never;
 }
 
 export function pick<T>(from: readonly T[], which: number): T | undefined {

@@ -1,13 +1,20 @@
 import type { Lease } from '../../src/pool/lease.js';
-import type { Account, SimulatedConnection } from './account.js';
+import type { Account } from './account.js';
+import type { SimulatedConnection } from './connections.js';
 
 /** Somebody who asked for a connection. */
 export class Caller {
   state: 'waiting' | 'served' | 'refused' = 'waiting';
   account: Account | undefined;
   lease: Lease<SimulatedConnection> | undefined;
+  servedAt = Infinity;
   /** The caller's own lease is over, as far as the caller knows. */
   returned = false;
+  returnedAt = Infinity;
+  /** He waited in the queue before the pool began to close. */
+  isQueued = false;
+  /** The pool must have reported that his lease is held for too long. */
+  mustBeReported = false;
 
   constructor(
     readonly number: number,

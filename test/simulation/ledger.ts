@@ -1,152 +1,23 @@
-import type { ConnectionPool } from '../../src/pool/connection-pool.js';
 import type { CloseReason, ConnectContext } from '../../src/pool/connection-factory.js';
-import type { PoolStats } from '../../src/pool/stats.js';
-import type { SizeBounds } from '../../src/pool/settings.js';
-import { Account, Dial, type Check, type SimulatedConnection } from './account.js';
+import { Account, Dial, type Check } from './account.js';
+import { Books, show } from './books.js';
 import { Caller } from './caller.js';
-import { Pace } from './pace.js';
-import type { Limits } from './limits.js';
-
-/** Rounding, where times are sums of fractions of milliseconds. */
-const ROUNDING = 1e-9;
+import type { SimulatedConnection } from './connections.js';
+import { auditLending } from './lending.js';
+import { whyNotClosed, whyNotPinged } from './reasons.js';
 
 /** More connects than this within a millisecond: a busy loop. */
 const BUSY = 500;
 
 /**
- * What the world saw: each connection and caller, noted as things happen, without trust in the pool's own books. What
- * must hold at every instant is checked here, in every hook and after every step; what must hold once everything has
- * settled is in audit.ts.
+ * What the world saw: each connection and caller, noted as things happen. What is wrong with a single call of a hook, or
+ * with what a single caller got, is found here.
  */
-export class Ledger {
-  /** What was wrong; the first is what matters. */
-  readonly faults: string[] = [];
-  readonly accounts: Account[] = [];
-  readonly dials: Dial[] = [];
-  readonly callers: Caller[] = [];
-  /** When, in this turn, callers were told that their time was up. */
-  readonly timedOutAt: number[] = [];
-  /** Of the callers those who have got no answer yet, in the order in which they came. */
-  readonly waiting = new Set<Caller>();
-  pool!: ConnectionPool<SimulatedConnection>;
-  /** Counts the times at which every promise job was done. */
-  turn = 0;
-  looks = 0;
-  /** Something from outside is arriving just now. */
-  isArriving = false;
-  /** A hook, or a listener of its signal, is calling the pool. */
-  isInHook = false;
-  pings = 0;
-  grants = 0;
-  timeouts = 0;
-  bounds: SizeBounds;
-  started = false;
-  /** When the pool began to close, and when it closes what is still leased. */
-  closing = false;
-  closeDeadline = Infinity;
-  /** When a close was last begun. */
-  lastCloseAt = 0;
-  /** When all connections were last to be replaced, the bounds changed, and a connection broke. */
-  recycledAt = -1;
-  recycledIn = -1;
-  resizedAt = -1;
-  brokeAt = -1;
-  /** Open, and closed politely but not gone yet. */
-  readonly live = new Set<Account>();
-  readonly parting = new Set<Account>();
-  readonly dialling = new Set<Dial>();
+export class Ledger extends Books {
   private readonly byConnection = new Map<SimulatedConnection, Account>();
-  private readonly pace: Pace;
-  /** The most connections that there may be now: more than the bounds allow only after a resize to less. */
-  private ceiling: number;
   /** Connects within a millisecond, and when the first of them was begun. */
   private dialsNow = 0;
   private busySince = -Infinity;
-
-  constructor(
-    readonly limits: Limits,
-    private readonly clock: { now(): number },
-  ) {
-    this.bounds = limits.size;
-    this.ceiling = limits.size.max;
-    this.pace = new Pace(limits.reconnect);
-  }
-
-  get now(): number {
-    return this.clock.now();
-  }
-
-  fault(what: string): void {
-    this.faults.push(`at ${Math.round(this.now * 1_000) / 1_000} ms: ${what}`);
-  }
-
-  /** Looks at the pool's counts, which must hold at every instant. */
-  look(where: string): PoolStats {
-    this.looks++;
-    const stats = this.pool.stats();
-    const { idle, leased, checking, connecting, closing, open, totals } = stats;
-    const sum = idle + leased + checking + connecting + closing;
-    const closed = sumOf(totals.closed);
-    if (Math.min(idle, leased, checking, connecting, closing, stats.waiting) < 0) {
-      this.fault(`${where}: less than none: ${show(stats)}`);
-    }
-    if (open !== idle + leased + checking) this.fault(`${where}: open is ${open}: ${show(stats)}`);
-    if (closed > totals.connected) this.fault(`${where}: ${closed} closed of ${totals.connected} connected`);
-    if (connecting > this.limits.maxConnecting) this.fault(`${where}: ${connecting} connects in flight`);
-    this.bound(where, sum, stats);
-    return stats;
-  }
-
-  /** P2, by the pool's count and by the world's. */
-  private bound(where: string, sum: number, stats: PoolStats): void {
-    this.ceiling = Math.max(this.bounds.max, Math.min(this.ceiling, sum));
-    if (sum > this.ceiling) this.fault(`${where}: ${sum} connections, and ${this.ceiling} may be: ${show(stats)}`);
-    // Of several signals that are aborted, the listener of the first may call the pool before the others know.
-    if (this.isInHook) return;
-    const seen = this.dialsInFlight() + this.openConnections() + this.partingConnections();
-    if (seen > this.ceiling) {
-      this.fault(`${where}: ${seen} connections are there, and ${this.ceiling} may be: ${show(stats)}`);
-    }
-  }
-
-  resized(bounds: SizeBounds): void {
-    const becomesElastic = bounds.min < bounds.max && this.bounds.min === this.bounds.max;
-    // What it was used for before need not have been noted: its idle time begins now.
-    if (becomesElastic) for (const account of this.live) account.leasedAt = this.now;
-    const { idle, leased, checking, connecting, closing } = this.pool.stats();
-    this.ceiling = Math.max(bounds.max, idle + leased + checking + connecting + closing);
-    this.bounds = bounds;
-    this.resizedAt = this.now;
-  }
-
-  /** Of those that the pool has not given up. */
-  dialsInFlight(): number {
-    let count = 0;
-    for (const { context, at } of this.dialling) {
-      if (!context.signal.aborted && !this.isOver(at, this.limits.connectTimeout)) count++;
-    }
-    return count;
-  }
-
-  openConnections(): number {
-    let count = 0;
-    for (const account of this.live) if (!account.isLate) count++;
-    return count;
-  }
-
-  /** Those of late connections take no slot, and those of broken ones neither. */
-  partingConnections(): number {
-    let count = 0;
-    for (const { closedAt, isLate } of this.parting) {
-      if (!isLate && !this.isOver(closedAt, this.limits.closeTimeout)) count++;
-    }
-    return count;
-  }
-
-  /** How many hold a connection for work that has no end. */
-  get hogs(): number {
-    return this.callers.filter(({ state, how, returned }) => state === 'served' && how === 'use' && !returned).length;
-  }
 
   // What the factory saw -------------------------------------------------------------------------------------------
 
@@ -163,8 +34,8 @@ export class Ledger {
     if (!missing && waiting <= idle + checking + connecting) {
       this.fault(`a connect was begun that nobody needs: ${show(stats)}`);
     }
-    const early = this.pace.begin(this.now, downSince, stats.totals.connectFailures);
-    if (early !== undefined) this.fault(early);
+    const wrong = this.pace.begin(this.now, downSince, stats.totals.connectFailures, context.attempt);
+    if (wrong !== undefined) this.fault(wrong);
     this.dialsNow = this.now < this.busySince + 1 ? this.dialsNow + 1 : 1;
     if (this.dialsNow === 1) this.busySince = this.now;
     if (this.dialsNow > BUSY) {
@@ -174,16 +45,19 @@ export class Ledger {
     const dial = new Dial(this.now, this.turn, context);
     this.dials.push(dial);
     this.dialling.add(dial);
+    this.failures.begun(dial);
     return dial;
   }
 
-  dialEnded(dial: Dial): void {
+  dialEnded(dial: Dial, failed: boolean): void {
     dial.settled = true;
+    dial.endedAt = this.now;
+    dial.failed = failed;
     this.dialling.delete(dial);
   }
 
   opened(account: Account): void {
-    this.dialEnded(account.dial);
+    this.dialEnded(account.dial, false);
     this.accounts.push(account);
     this.live.add(account);
     this.byConnection.set(account.connection, account);
@@ -191,7 +65,7 @@ export class Ledger {
   }
 
   private noteArrival(account: Account): void {
-    if (this.isArriving && !this.isInHook) account.arrivedAt = this.now;
+    account.arrivedAt = this.isArriving && !this.isInHook ? this.now : -1;
   }
 
   accountOf(connection: SimulatedConnection): Account {
@@ -201,7 +75,11 @@ export class Ledger {
   checkBegan(account: Account, check: Check): void {
     this.look(`in ${check.hook}()`);
     const { id, holder } = account;
-    if (check.hook === 'keepalive') this.pings++;
+    if (check.hook === 'keepalive') {
+      this.pings++;
+      const needless = whyNotPinged(this, account);
+      if (needless !== undefined) this.fault(`connection ${id} was pinged for nothing: ${needless}`);
+    }
     if (!account.isOpen) this.fault(`connection ${id} was closed, then ${check.hook} was called`);
     if (holder !== undefined) this.fault(`${check.hook} was called on connection ${id}, which ${String(holder)} holds`);
     if (account.check !== undefined && this.isUnderWay(account.check)) {
@@ -211,6 +89,7 @@ export class Ledger {
   }
 
   checkEnded(account: Account, check: Check, failure: string | undefined): void {
+    check.ended = true;
     if (account.check !== check) return;
     account.check = undefined;
     account.movedIn = this.turn;
@@ -224,20 +103,9 @@ export class Ledger {
       account.dirty = false;
     } else {
       account.suspectSince = undefined;
-      this.pace.proved();
+      this.pace.proved(this.now);
+      this.failures.served(account);
     }
-  }
-
-  isUnderWay(check: Check): boolean {
-    return !check.signal.aborted && !this.isOver(check.at, this.limitOf(check));
-  }
-
-  private isOver(since: number, limit: number): boolean {
-    return this.now - since >= limit - ROUNDING;
-  }
-
-  private limitOf({ hook }: Check): number {
-    return hook === 'keepalive' ? this.limits.keepaliveTimeout : this.limits.resetTimeout;
   }
 
   /** The connection is closed; again, if it was cut off after a close that failed or took too long. */
@@ -255,11 +123,18 @@ export class Ledger {
     if (check !== undefined && this.isUnderWay(check)) {
       this.fault(`connection ${id} was closed (${reason}) during its ${check.hook}, whose signal was not aborted`);
     }
-    const wrong = this.whyNotFor(account, reason);
+    const wrong = whyNotClosed(this, account, reason);
     if (wrong !== undefined) this.fault(`connection ${id} was closed as ${reason}, but ${wrong}`);
-    if (check?.hook === 'keepalive' && reason === 'broken' && this.isOver(check.at, this.limitOf(check))) {
-      this.broke(account);
-    }
+    if (reason === 'broken' && !account.isUnsure) this.failures.mourned(account);
+    if (check?.hook === 'keepalive' && reason === 'broken' && this.isOverdue(check)) this.broke(account);
+    if (check !== undefined) this.cutOff.push(check);
+    // That the work on it is over the pool may learn only later; and what it was about to lend it counts as lent.
+    const isDoubtful = forced && (account.movedIn === this.turn || this.isInHook);
+    if (holder !== undefined || isDoubtful) this.forced.add(holder !== undefined);
+    // One that has lived out its time has held; one that is closed by a method of its own may have.
+    if (reason === 'idle' || reason === 'expired' || reason === 'polite') this.failures.held(account);
+    this.closedFor[reason]++;
+    this.closings.add(account);
     account.closedFor = reason;
     account.closedAt = this.now;
     this.lastCloseAt = this.now;
@@ -268,50 +143,25 @@ export class Ledger {
     if (reason !== 'broken') this.parting.add(account);
   }
 
-  closeEnded(account: Account): void {
-    account.closeSettled = true;
-    this.parting.delete(account);
+  /** It was cut off after a close that failed or took too long. */
+  destroyed(account: Account): void {
+    const isSlow = this.isPast(account.closedAt, this.limits.closeTimeout);
+    if (this.closings.delete(account) && isSlow) this.slowCloses.add(true);
   }
 
-  /** What the reason for a close is not true of. */
-  private whyNotFor(account: Account, reason: CloseReason | 'polite'): string | undefined {
-    const { maxUses, maxLifetime, idleTimeout, siblingsOnBreak } = this.limits;
-    const { now } = this;
-    switch (reason) {
-      case 'broken': {
-        const { check } = account;
-        const overdue = check !== undefined && this.isOver(check.at, this.limitOf(check));
-        return account.wounds.size === 0 && !overdue ? 'nothing is wrong with it' : undefined;
-      }
-      case 'expired':
-        if (account.uses >= maxUses || now - account.openedAt >= maxLifetime * 0.75 - 1) return undefined;
-        return `it was used ${account.uses} times and is ${now - account.openedAt} ms old`;
-      case 'idle': {
-        const { connecting, open } = this.pool.stats();
-        if (open + connecting < this.bounds.min) return 'now there are fewer than the minimum';
-        return now - account.leasedAt >= idleTimeout - 1 ? undefined : `it was used ${now - account.leasedAt} ms ago`;
-      }
-      case 'recycled': {
-        const since = account.dial.at;
-        const asked = this.recycledAt >= since || (siblingsOnBreak !== 'keep' && this.brokeAt >= since);
-        return asked ? undefined : 'nobody asked for that';
-      }
-      case 'surplus':
-        return account.isLate || this.resizedAt >= account.dial.at ? undefined : 'there was room for it';
-      case 'shutdown':
-        return this.closing ? undefined : 'the pool is not closing';
-      case 'polite': {
-        // The pool may have decided before it learned of it.
-        const { condemned } = account;
-        return condemned !== undefined && condemned.turn < this.turn ? `it is broken: ${condemned.why}` : undefined;
-      }
+  closeEnded(account: Account): void {
+    if (this.closings.delete(account) && this.isPast(account.closedAt, this.limits.closeTimeout)) {
+      this.slowCloses.add(false);
     }
+    account.closeSettledIn = Math.min(account.closeSettledIn, this.turn);
+    this.parting.delete(account);
   }
 
   /** What isUsable() was told to say. */
   asked(account: Account): void {
     this.look('in isUsable()');
-    if (account.answer !== 'yes') account.wounds.add('isUsable() said so');
+    account.askedIn = this.turn;
+    if (account.answer === 'no' || account.answer === 'throws') account.wounds.add('isUsable() said so');
   }
 
   died(account: Account, isTold: boolean): void {
@@ -319,6 +169,7 @@ export class Ledger {
     if (!isTold) return;
     account.wounds.add('it died');
     account.diedIn = this.turn;
+    this.failures.mourned(account);
     this.broke(account);
   }
 
@@ -344,31 +195,20 @@ export class Ledger {
 
   /** @param waitingBefore how many waited when the caller came, if he was served before he could wait */
   served(caller: Caller, account: Account, waitingBefore: number | undefined): void {
-    const { id } = account;
-    const { now, turn, limits } = this;
-    const fault = (what: string): void => this.fault(`${String(caller)} was given connection ${id}, ${what}`);
     this.grants++;
-    if (caller.state !== 'waiting') fault(`but had been ${caller.state}`);
-    if (account.holder !== undefined) fault(`which ${String(account.holder)} holds`);
-    if (!account.isOpen && account.closedIn < turn) fault(`which was closed (${account.closedFor})`);
-    if (account.check !== undefined && this.isUnderWay(account.check)) fault(`during its ${account.check.hook}`);
-    if (account.condemned !== undefined && account.condemned.turn < turn) fault(`though ${account.condemned.why}`);
-    if (account.diedIn !== undefined && account.diedIn < turn) fault('which was dead');
-    if (account.suspectSince !== undefined && account.suspectSince < turn) {
-      fault('which nobody looked at after a sibling broke');
-    }
-    if (limits.hasReset && account.dirty) fault('which nobody had reset');
-    if (account.uses >= limits.maxUses) fault(`which had been used ${account.uses} times`);
-    const idleFor = now - account.activeAt;
-    if (idleFor > 0 && idleFor >= limits.checkAfterIdle) fault(`which nobody had looked at for ${idleFor} ms`);
-    this.checkOrder(caller, waitingBefore);
+    auditLending(this, caller, account, waitingBefore);
+    // Lent, and closed before the caller could learn of it.
+    if (!account.isOpen) this.forced.add(true);
     // Lent before the sibling broke; the caller has only just learned of it.
     account.suspectSince = undefined;
-    account.movedIn = turn;
+    account.movedIn = this.turn;
     this.answered(caller, 'served');
     caller.account = account;
+    caller.servedAt = this.now;
     account.holder = caller;
     account.uses++;
+    // Bytes that came to a stream after it had been lent are its borrower's.
+    if (!this.limits.hasIsUsable && account.answer === 'throws') account.answer = 'yes';
     account.dirty = true;
   }
 
@@ -392,19 +232,6 @@ export class Ledger {
     this.waiting.delete(caller);
   }
 
-  private checkOrder(caller: Caller, waitingBefore: number | undefined): void {
-    if (waitingBefore !== undefined) {
-      if (waitingBefore > 0) this.fault(`${String(caller)} was served at once though ${waitingBefore} waited`);
-      return;
-    }
-    for (const other of this.waiting) {
-      if (other.number >= caller.number) break;
-      if (other !== caller.besides && other.isAhead(this.now)) {
-        this.fault(`${String(caller)} was served before ${String(other)}`);
-      }
-    }
-  }
-
   /**
    * The caller's lease is over. To be told before the pool is, which may give the connection away at once.
    *
@@ -414,26 +241,29 @@ export class Ledger {
     const account = caller.account!;
     if (caller.returned) return;
     caller.returned = true;
+    caller.returnedAt = this.now;
     account.holder = undefined;
     account.movedIn = this.turn;
     this.noteArrival(account);
     account.activeAt = this.now;
     account.leasedAt = this.now;
     if (verdict === 'intact') {
-      this.pace.proved();
+      this.gaveBack(account);
       return;
     }
     if (!account.isOpen) return;
     this.condemn(account, why);
+    if (verdict === 'unsure') account.isUnsure = account.diedIn === undefined;
     // A death that was told has been a break already.
-    if (verdict === 'broken' && account.diedIn === undefined) this.broke(account);
+    else if (account.diedIn === undefined) this.broke(account);
   }
-}
 
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, count) => sum + count, 0);
-}
-
-export function show({ idle, leased, checking, connecting, closing, waiting, size }: PoolStats): string {
-  return `${idle} idle, ${leased} leased, ${checking} checking, ${connecting} connecting, ${closing} closing of ${size}; ${waiting} waiting`;
+  /** The work was well, and so is the connection unless it says otherwise. */
+  private gaveBack(account: Account): void {
+    this.pace.proved(this.now);
+    if (!account.isOpen || account.diedIn !== undefined) return;
+    const isUnusable = this.limits.canTell && account.isUnusable && account.answerIn < this.turn;
+    if (isUnusable) this.condemn(account, 'it said on its return that it is unusable');
+    else this.failures.served(account);
+  }
 }

@@ -1,7 +1,19 @@
 import * as fc from 'fast-check';
 import { BEHAVIOUR, HEALTHY, HOOKS } from './behaviour.js';
-import { either, object, oneOf, optional, whole, type ValueOf } from './fields.js';
+import { either, object, oneOf, optional, whole, type Field, type ValueOf } from './fields.js';
 import { STEPS, type Step, type StepName } from './steps.js';
+
+/** The longest that something may take; now and then for ever. */
+function timeout(least: number, drawn: number[]): Field<number | 'Infinity'> {
+  const field = either(whole(least, 100_000, drawn), oneOf('Infinity'));
+  return {
+    ...field,
+    arbitrary: fc.oneof(
+      ...drawn.map((each) => ({ weight: 4, arbitrary: fc.constant(each) })),
+      fc.constant('Infinity' as const),
+    ),
+  };
+}
 
 /** The settings of the simulated pool. What is undefined has its default. */
 export const SETTINGS = object({
@@ -10,25 +22,26 @@ export const SETTINGS = object({
     object({ min: whole(0, 1_000, [0, 1, 2]), max: whole(1, 1_000, [2, 3, 4]) }),
   ),
   maxConnecting: optional(whole(1, 1_000, [1, 2, 3])),
-  connectTimeout: whole(1, 100_000, [20, 100]),
+  connectTimeout: timeout(1, [20, 100]),
   reconnect: object({
     delay: whole(0, 100_000, [1, 10, 50]),
     maxDelay: whole(0, 100_000, [50, 200]),
     jitter: oneOf('none', 'full', 'equal', 'decorrelated'),
   }),
-  acquireTimeout: optional(whole(0, 100_000, [0, 20, 100, 1_000])),
+  acquireTimeout: optional(either(whole(0, 100_000, [0, 20, 100, 1_000]), oneOf('Infinity'))),
   maxWaiting: optional(whole(0, 1_000, [0, 1, 3]), 2),
   keepalive: optional(whole(1, 100_000, [50, 300])),
-  keepaliveTimeout: whole(1, 100_000, [5, 50]),
+  keepaliveTimeout: timeout(1, [5, 50]),
   checkAfterIdle: optional(whole(0, 100_000, [0, 20, 100]), 4),
-  resetTimeout: whole(1, 100_000, [5, 50]),
+  resetTimeout: timeout(1, [5, 50]),
+  connectionErrors: optional(oneOf('class', 'code', 'predicate', 'throws'), 3),
   siblingsOnBreak: optional(oneOf('check', 'recycle', 'keep')),
   maxLifetime: optional(whole(1, 100_000, [100, 500]), 3),
   maxUses: optional(whole(1, 1_000, [1, 2, 5]), 3),
   idleTimeout: optional(whole(1, 100_000, [50, 300])),
   order: optional(oneOf('fifo', 'lifo'), 3),
-  closeTimeout: whole(0, 100_000, [0, 20, 100]),
-  shutdownTimeout: whole(0, 100_000, [0, 50, 1_000]),
+  closeTimeout: timeout(0, [0, 20, 100]),
+  shutdownTimeout: timeout(0, [0, 50, 1_000]),
   leakDetection: optional(whole(1, 100_000, [50]), 2),
 });
 
@@ -40,6 +53,10 @@ export const FACTORY = object({
   keepalive: oneOf(true, false),
   reset: oneOf(false, true),
   isUsable: oneOf(false, true),
+  /** What its hook isConnectionError says of an error that only it knows, if it has the hook. */
+  knowsErrors: optional(oneOf<boolean | 'throws' | 'rejects'>(true, false, 'throws', 'rejects'), 3),
+  /** What a connection is. What tells by events or is closed by methods of its own is an object in any case. */
+  kind: oneOf('object', 'function', 'number', 'stream'),
   /** How a connection tells of its death: by an EventEmitter's events, through the hook watch, or not at all. */
   tells: oneOf('events', 'watch', 'nothing'),
   /** How a connection is closed: by the factory's hook, or by methods of its own that the pool finds. */
@@ -71,7 +88,18 @@ const MOODS: ReadonlyArray<{ readonly weights: Partial<Record<StepName, number>>
   // Callers and nothing else, of a backend that is mostly well.
   {
     healthy: 8,
-    weights: { acquire: 12, use: 12, release: 16, try: 4, settle: 6, ticks: 6, advance: 6, close: 0, resize: 0 },
+    weights: {
+      acquire: 12,
+      use: 12,
+      release: 16,
+      try: 4,
+      usable: 3,
+      settle: 6,
+      ticks: 6,
+      advance: 6,
+      close: 0,
+      resize: 0,
+    },
   },
   // Connections die all the time.
   {
@@ -79,13 +107,19 @@ const MOODS: ReadonlyArray<{ readonly weights: Partial<Record<StepName, number>>
     weights: { acquire: 8, use: 10, release: 8, die: 8, restart: 2, usable: 4, advance: 10, settle: 4, close: 0 },
   },
   // Hooks misbehave.
-  { healthy: 2, weights: { use: 10, next: 10, backend: 3, advance: 12, settle: 4, release: 5, close: 0 } },
+  { healthy: 2, weights: { use: 10, next: 10, backend: 3, usable: 3, advance: 12, settle: 4, release: 5, close: 0 } },
   // The pool is pushed about.
-  { healthy: 5, weights: { acquire: 8, use: 6, release: 6, resize: 5, recycle: 3, advance: 8, ticks: 4, close: 0 } },
+  {
+    healthy: 5,
+    weights: { acquire: 8, use: 6, release: 6, usable: 3, resize: 5, recycle: 3, advance: 8, ticks: 4, close: 0 },
+  },
   // Everybody is impatient.
-  { healthy: 5, weights: { acquire: 12, abort: 8, release: 6, discard: 4, stall: 4, advance: 8, ticks: 4, close: 0 } },
+  {
+    healthy: 5,
+    weights: { acquire: 12, abort: 8, release: 6, discard: 4, usable: 3, stall: 4, advance: 8, ticks: 4, close: 0 },
+  },
   // It ends early.
-  { healthy: 5, weights: { acquire: 6, use: 6, release: 4, ready: 3, advance: 6, close: 3 } },
+  { healthy: 5, weights: { acquire: 6, use: 6, release: 4, ready: 3, usable: 2, advance: 6, close: 3 } },
 ];
 
 /** @param length the most steps of one programme */

@@ -1,7 +1,8 @@
 import process from 'node:process';
-import { TellingConnection } from './account.js';
 import { auditEnd } from './audit.js';
-import { show, type Ledger } from './ledger.js';
+import { TellingConnection } from './connections.js';
+import { show } from './books.js';
+import type { Ledger } from './ledger.js';
 import type { Programme } from './programme.js';
 import { perform } from './steps.js';
 import { World } from './world.js';
@@ -50,7 +51,9 @@ export async function run(programme: Programme): Promise<Outcome> {
 /** Longer than anything that the pool may still be waiting for, once the backend is well. */
 function patience({ limits }: Ledger): number {
   const { connectTimeout, keepaliveTimeout, resetTimeout, closeTimeout, reconnect } = limits;
-  return connectTimeout + keepaliveTimeout + resetTimeout + closeTimeout + 2 * reconnect.maxDelay + 1_500;
+  // What may take for ever has been ended.
+  const times = [connectTimeout, keepaliveTimeout, resetTimeout, closeTimeout].filter((time) => time < Infinity);
+  return times.reduce((sum, time) => sum + time, 2 * reconnect.maxDelay + 1_500);
 }
 
 /** The backend is well again, and everybody gives back what he holds: the pool must be full, and serve. */
@@ -58,24 +61,25 @@ async function recover(world: World): Promise<void> {
   const { ledger, backend, pool } = world;
   await world.advance(0);
   backend.heal();
-  world.releaseAll();
+  world.callers.releaseAll();
   if (ledger.closing) return;
   world.ready({});
   for (let round = 0; round < 2; round++) await world.advance(patience(ledger));
   // Each who is served gives back at once, so that the next is.
   for (let round = 0; round < ledger.callers.length && pool.stats().waiting > 0; round++) {
-    world.releaseAll();
+    world.callers.releaseAll();
     await world.advance(250);
   }
-  world.releaseAll();
+  world.callers.releaseAll();
   await world.advance(patience(ledger));
   // A hook of before may have closed it.
   if (ledger.closing) return;
   const { min, max } = ledger.bounds;
   const stats = pool.stats();
   if (stats.open < min) ledger.fault(`all is well, and only ${stats.open} of ${min} are open`);
-  // A pool that need not be full may have had no reason to connect again.
-  const mustKnow = ledger.hogs === 0 && stats.connecting + stats.waiting === 0 && stats.open === min;
+  // A pool that need not be full, or that was resized to less, may have had no reason to connect again.
+  const mustKnow =
+    ledger.resizedAt < 0 && ledger.hogs === 0 && stats.connecting + stats.waiting === 0 && stats.open === min;
   if (mustKnow && min === max && stats.downSince !== undefined) {
     ledger.fault(`all is well, and the pool says that it is down`);
   }
@@ -86,7 +90,7 @@ async function recover(world: World): Promise<void> {
   // Nor can anybody be served who has to wait for a connect or a check, where nobody may.
   if (ledger.limits.maxWaiting === 0) return;
   if (stats.waiting > 0) ledger.fault(`all is well, and ${stats.waiting} callers wait`);
-  world.use({ work: 'value', takes: 0, failure: 'plain', midway: undefined }, { timeout: patience(ledger) });
+  world.callers.use({ work: 'value', takes: 0, failure: 'plain', midway: undefined }, { timeout: patience(ledger) });
   await world.advance(patience(ledger));
   if (ledger.callers.at(-1)!.state !== 'served') ledger.fault('all is well, and a caller was not served');
   const { downSince } = pool.stats();
@@ -96,8 +100,9 @@ async function recover(world: World): Promise<void> {
 /** The end of the pool: everything is closed once, nobody is forgotten, nothing is left. */
 async function finish(world: World): Promise<void> {
   const { ledger, pool, awaited } = world;
-  world.close(undefined);
-  await world.advance(patience(ledger));
+  // Work without an end may hold connections for as long as they are awaited.
+  world.close(ledger.limits.shutdownTimeout === Infinity ? 50 : undefined);
+  await world.advance(Math.max(0, ledger.closeDeadline - ledger.now) + patience(ledger));
   await world.advance(patience(ledger));
   if (!awaited.closed) ledger.fault('the pool does not close');
   // Connects that ignored their signal come late; those that hang never do.

@@ -28,7 +28,7 @@ const DEFAULTS = {
     closeTimeout: 20,
     shutdownTimeout: 50,
   },
-  factory: { keepalive: false, reset: false, isUsable: false, tells: 'events', closedBy: 'hook' },
+  factory: { keepalive: false, reset: false, isUsable: false, kind: 'object', tells: 'events', closedBy: 'hook' },
   backend: Object.fromEntries(HOOKS.map((hook) => [hook, { outcome: 'ok' }])),
 };
 

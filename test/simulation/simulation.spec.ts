@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runProgram, type Ended } from '../run-program.js';
+import { run } from './run.js';
 import { printScript, readScript } from './script.js';
 
 const simulate = (...args: string[]): Promise<Ended> => runProgram('test/start.js', 'simulation/main', ...args);
@@ -118,6 +119,32 @@ describe('A script', () => {
     ['sead: received 1; allowed is not there', { sead: 1 }],
   ])('that makes no sense is refused: %s', (reason, script) => {
     expect(() => readScript(JSON.stringify(script))).toThrow(reason);
+  });
+
+  const comeAndGo = [
+    { do: 'acquire', timeout: 'Infinity' },
+    { do: 'use', signal: 0, work: { work: 'promise', takes: 5, failure: 'plain' } },
+    { do: 'advance', ms: 20 },
+    { do: 'usable', connection: 0, answer: 'throws' },
+    { do: 'release', lease: 0, failure: 'known' },
+    { do: 'try' },
+    { do: 'advance', ms: 100 },
+  ];
+  test.each([
+    ['numbers', { factory: { kind: 'number', tells: 'nothing' } }],
+    ['functions', { factory: { kind: 'function', tells: 'watch', isUsable: true } }],
+    ['streams', { factory: { kind: 'stream', closedBy: 'methods', keepalive: true } }],
+    ['what comes back after it was closed', { settings: { maxUses: 1 }, backend: { connect: { outcome: 'back' } } }],
+    ['what may take for ever', { settings: { connectTimeout: 'Infinity' }, backend: { connect: { outcome: 'hang' } } }],
+    [
+      'what cannot be watched',
+      { factory: { tells: 'watch' }, backend: { connect: { outcome: 'ok', watch: 'throws' } } },
+    ],
+    ['errors of the user', { settings: { connectionErrors: 'code' }, factory: { knowsErrors: 'rejects' } }],
+  ])('may be about %s', async (_, script) => {
+    const { faults, step } = await run(readScript(JSON.stringify({ ...script, steps: comeAndGo })));
+    expect(faults).toEqual([]);
+    expect(step).toBe(comeAndGo.length);
   });
 
   test('that is no JSON is refused', () => {

@@ -1,5 +1,15 @@
-import { BEHAVIOUR, HOOKS, TIMES } from './behaviour.js';
-import { object, oneOf, optional, whole, type Field, type Fields, type ValueOf, type Values } from './fields.js';
+import { BEHAVIOUR, CALLS, HOOKS, TIMES } from './behaviour.js';
+import {
+  either,
+  object,
+  oneOf,
+  optional,
+  whole,
+  type Field,
+  type Fields,
+  type ValueOf,
+  type Values,
+} from './fields.js';
 import { FAILURES, WORK } from './work.js';
 import type { World } from './world.js';
 
@@ -7,7 +17,7 @@ import type { World } from './world.js';
 const which = whole(0, 999_999, [0, 1, 2, 3, 4, 5, 6, 7]);
 /** Three signals, so that callers share them. */
 const signal = optional(whole(0, 2), 3);
-const wait = optional(whole(0, 100_000, TIMES), 4);
+const wait = optional(either(whole(0, 100_000, TIMES), oneOf('Infinity')), 4);
 const failure = oneOf(...FAILURES);
 
 interface StepKind<T> {
@@ -26,22 +36,22 @@ function step<F extends Fields>(
 /** All that can happen, one entry each. */
 export const STEPS = {
   // Callers
-  acquire: step({ timeout: wait, signal }, (world, options) => world.acquire(options)),
-  use: step({ timeout: wait, signal, work: WORK }, (world, { work, ...wait }) => world.use(work, wait)),
-  try: step({}, (world) => world.tryAcquire()),
-  abort: step({ signal: whole(0, 2) }, (world, { signal }) => world.abort(signal)),
+  acquire: step({ timeout: wait, signal }, (world, options) => world.callers.acquire(options)),
+  use: step({ timeout: wait, signal, work: WORK }, (world, { work, ...wait }) => world.callers.use(work, wait)),
+  try: step({}, (world) => world.callers.tryAcquire()),
+  abort: step({ signal: whole(0, 2) }, (world, { signal }) => world.callers.abort(signal)),
   release: step({ lease: which, failure: optional(failure, 3) }, (world, { lease, failure }) =>
-    world.release(lease, failure),
+    world.callers.release(lease, failure),
   ),
-  dispose: step({ lease: which }, (world, { lease }) => world.dispose(lease)),
+  dispose: step({ lease: which }, (world, { lease }) => world.callers.dispose(lease)),
   discard: step({ lease: which, failure: optional(failure) }, (world, { lease, failure }) =>
-    world.discard(lease, failure),
+    world.callers.discard(lease, failure),
   ),
   /** A lease that is over is released, discarded, and used. */
-  again: step({ lease: which }, (world, { lease }) => world.again(lease)),
+  again: step({ lease: which }, (world, { lease }) => world.callers.again(lease)),
 
   // The owner
-  start: step({}, (world) => world.pool.start()),
+  start: step({}, (world) => world.start()),
   ready: step({ signal, connections: optional(whole(1, 1_000, [1, 2])) }, (world, options) => world.ready(options)),
   resize: step({ min: whole(0, 1_000, [0, 1, 2, 3, 5]), max: whole(1, 1_000, [1, 2, 3, 5]) }, (world, { min, max }) =>
     world.resize(Math.min(min, max), max),
@@ -58,9 +68,13 @@ export const STEPS = {
   next: step({ hook: oneOf(...HOOKS), behaviour: BEHAVIOUR }, (world, { hook, behaviour }) =>
     world.backend.next(hook, behaviour),
   ),
-  /** What isUsable() says of a connection from now on. */
-  usable: step({ connection: which, answer: oneOf('yes', 'no', 'throws') }, (world, { connection, answer }) =>
-    world.backend.answer(connection, answer),
+  /**
+   * What isUsable() says of a connection from now on, and what it does to the pool when it is asked next. A stream says it
+   * by itself: it ends, or gets bytes that nobody has asked for.
+   */
+  usable: step(
+    { connection: which, answer: oneOf('yes', 'no', 'throws', 'rejects'), calls: optional(oneOf(...CALLS), 4) },
+    (world, { connection, answer, calls }) => world.backend.answer(connection, answer, calls),
   ),
   die: step({ connection: which, error: oneOf(true, false) }, (world, { connection, error }) =>
     world.backend.kill(connection, error),
