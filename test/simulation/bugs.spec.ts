@@ -10,7 +10,8 @@ describe('The simulation bites: it finds that', () => {
     '%s',
     async (name) => {
       const { code, output, errors } = await runProgram(
-        'test/simulation/hunt.js',
+        'test/plant.js',
+        'simulation',
         name,
         '--seeds',
         SEEDS,
@@ -28,7 +29,7 @@ describe('The simulation bites: it finds that', () => {
   });
 
   test('a bug that there is not is asked for in vain, with the names of those that there are', async () => {
-    const { code, errors } = await runProgram('test/simulation/hunt.js', 'no such bug');
+    const { code, errors } = await runProgram('test/plant.js', 'simulation', 'no such bug');
     expect(code).toBe(2);
     expect(errors).toContain('There is no bug "no such bug"');
     for (const { name } of BUGS) expect(errors).toContain(name);

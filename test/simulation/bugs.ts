@@ -1,14 +1,8 @@
-/** A bug, as somebody might write it: what stands in a file of the engine, and what would stand there instead. */
-export interface Bug {
-  readonly name: string;
-  /** Relative to src/pool. */
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
-}
+import type { Bug } from '../bug.js';
+import { BESIDE_THE_ROAD } from './bugs-beside.js';
 
-/** Bugs that the simulation must find; each is one slip of the pen. */
-export const BUGS: readonly Bug[] = [
+/** Bugs on the road that every connection and every caller takes; each is one slip of the pen. */
+const ON_THE_ROAD: readonly Bug[] = [
   // Counting
   {
     name: 'one connection too many is opened',
@@ -247,3 +241,6 @@ export const BUGS: readonly Bug[] = [
     to: 'entry.stopWatching = undefined;\n    if (entry.uses > 0) return;',
   },
 ];
+
+/** Bugs that the simulation must find. */
+export const BUGS: readonly Bug[] = [...ON_THE_ROAD, ...BESIDE_THE_ROAD];
