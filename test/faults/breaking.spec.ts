@@ -182,7 +182,8 @@ describe('connections that break', () => {
     expect(bench.proxy.accepted).toBeLessThanOrEqual(4 + Math.ceil(pauses) + 4);
     expect(bench.lines.filter((line) => line.includes('and goes on trying'))).toHaveLength(1);
     await bench.proxy.heal();
-    expect(await bench.echo('stays')).toBe('stays');
+    // The one that was opened last may still be cut off.
+    expect(await retry(() => bench.echo('stays'))).toBe('stays');
     await bench.full();
   });
 
