@@ -1,6 +1,8 @@
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
+  // No test is about how fast this machine is; what takes long in virtual time takes longer where others work too.
+  testTimeout: 30_000,
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
   // The applications that the package is tried in have specs, which they run themselves.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/package/'],
