@@ -284,7 +284,7 @@ describe('the fault proxy', () => {
     });
 
     it('merge: as one, the FIN behind it', async () => {
-      proxy.next({ fault: 'merge', window: 40, way: 'down' });
+      proxy.next({ fault: 'merge', window: 300, way: 'down' });
       const client = await dial();
       client.socket.write('abc');
       await until(() => ends[0]?.text === 'abc', 'the server has some');
