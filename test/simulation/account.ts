@@ -32,6 +32,9 @@ export interface Check {
 export class Account {
   holder: Caller | undefined;
   check: Check | undefined;
+  /** The signal of its last check, which was over in time. */
+  lastSignal: AbortSignal | undefined;
+  lastCheckIn = -1;
   /** What isUsable() says, since which turn, and what it does to the pool when it is asked next. */
   answer: 'yes' | 'no' | 'throws' | 'rejects' = 'yes';
   answerIn = -1;

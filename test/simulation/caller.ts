@@ -11,6 +11,10 @@ export class Caller {
   /** The caller's own lease is over, as far as the caller knows. */
   returned = false;
   returnedAt = Infinity;
+  /** His work failed with an error that broke his connection. */
+  hasBroken = false;
+  /** He had gone before he came. */
+  readonly isGone: boolean;
   /** He waited in the queue before the pool began to close. */
   isQueued = false;
   /** The pool must have reported that his lease is held for too long. */
@@ -24,7 +28,9 @@ export class Caller {
     readonly signal: AbortSignal | undefined,
     /** In the middle of whose coming a hook brought him: of these two neither came first. */
     readonly besides: Caller | undefined,
-  ) {}
+  ) {
+    this.isGone = signal?.aborted === true;
+  }
 
   /** May still be served; one that was aborted or whose time is up may be on the way out. */
   isAhead(now: number): boolean {

@@ -1,4 +1,4 @@
-import { ConnectionError } from '../../src/pool/connection-error.js';
+import { ConnectionError, isConnectionError } from '../../src/pool/connection-error.js';
 import type { ConnectionPool } from '../../src/pool/connection-pool.js';
 import type { Lease } from '../../src/pool/lease.js';
 import { pick, type Backend } from './backend.js';
@@ -27,7 +27,7 @@ export interface CallersHost {
 
 /** Those who borrow connections, and what they do with them. */
 export class Callers {
-  readonly signals = [new AbortController(), new AbortController(), new AbortController()];
+  readonly signals = [new AbortController(), new AbortController(), new AbortController(), new AbortController()];
   /** Signals that were aborted in this turn. */
   readonly aborted: AbortSignal[] = [];
   private readonly held: Caller[] = [];
@@ -35,7 +35,9 @@ export class Callers {
   /** Whose call of the pool is going on. */
   private whoComes: Caller | undefined;
 
-  constructor(private readonly host: CallersHost) {}
+  constructor(private readonly host: CallersHost) {
+    this.signals[3]!.abort(new Error('the caller had gone before he came'));
+  }
 
   acquire(wait: Wait): void {
     const caller = this.newCaller('acquire', wait);
@@ -89,6 +91,8 @@ export class Callers {
         if (caller.state !== 'served') this.refused(caller, error);
         else if (!fails || error !== failure) {
           ledger.fault(`${String(caller)} failed with what his work had not thrown: ${String(error)}`);
+        } else if (caller.hasBroken && caller.account?.closedFor === 'broken' && !isConnectionError(error)) {
+          ledger.fault(`nobody else is told that the error of ${String(caller)} broke his connection`);
         }
       },
     );
@@ -185,6 +189,7 @@ export class Callers {
     const { ledger } = this.host;
     if (!caller.returned) this.over.push(caller.lease!);
     const verdict = verdictOf(how, failure, caller.signal, ledger.limits.knowsSessions);
+    caller.hasBroken ||= verdict === 'broken' && !caller.returned && caller.account!.isOpen;
     ledger.returned(caller, verdict, `its work ended with ${how} ${failure ?? ''}`);
   }
 
@@ -207,28 +212,26 @@ export class Callers {
   /** Calls the pool for a caller, who must not wait where a connection is free. */
   private coming<T>(caller: Caller, call: () => T): T {
     const { whoComes } = this;
-    const { ledger } = this.host;
+    const { ledger, pool } = this.host;
     const mustGet = this.mustGet();
-    const before = caller.deadline === caller.cameAt ? this.waitingNow() : 0;
+    const { waiting } = pool.stats();
+    const { pings } = ledger;
     this.whoComes = caller;
     try {
       return call();
     } finally {
       this.whoComes = whoComes;
       caller.isQueued = !ledger.closing;
-      if (caller.deadline === caller.cameAt) this.auditUnwilling(caller, before);
-      if (mustGet() && this.waitingNow() > 0) {
+      // Others may have come from inside a hook.
+      const after = pool.stats();
+      const isWaiting = ledger.callers.at(-1) === caller && after.waiting > waiting;
+      if (isWaiting && caller.deadline === caller.cameAt) ledger.fault(`${String(caller)} waits, and would not`);
+      if (isWaiting && after.idle > 0 && ledger.pings === pings) {
+        ledger.fault(`${String(caller)} waits, and of ${after.idle} idle connections none is looked at for him`);
+      }
+      if (mustGet() && after.waiting > 0) {
         ledger.fault(`${String(caller)} must wait though a connection is free`);
       }
-    }
-  }
-
-  /** A time-out of 0 is "do not wait". */
-  private auditUnwilling(caller: Caller, waitingBefore: number): void {
-    const { ledger } = this.host;
-    // Others may have come from inside a hook.
-    if (this.waitingNow() > waitingBefore && ledger.callers.at(-1) === caller) {
-      ledger.fault(`${String(caller)} waits, and would not`);
     }
   }
 

@@ -95,6 +95,8 @@ export class Ledger extends Books {
     account.movedIn = this.turn;
     this.noteArrival(account);
     if (check.signal.aborted) return;
+    account.lastSignal = check.signal;
+    account.lastCheckIn = this.turn;
     account.activeAt = this.now;
     if (failure !== undefined) {
       this.condemn(account, failure);
@@ -127,6 +129,10 @@ export class Ledger extends Books {
     if (wrong !== undefined) this.fault(`connection ${id} was closed as ${reason}, but ${wrong}`);
     if (reason === 'broken' && !account.isUnsure) this.failures.mourned(account);
     if (check?.hook === 'keepalive' && reason === 'broken' && this.isOverdue(check)) this.broke(account);
+    // Of one that has only just ended the pool may not know.
+    if (account.lastSignal?.aborted === true && account.lastCheckIn < this.turn) {
+      this.fault(`connection ${id} is closed, and a check that was over long ago is given up`);
+    }
     if (check !== undefined) this.cutOff.push(check);
     // That the work on it is over the pool may learn only later; and what it was about to lend it counts as lent.
     const isDoubtful = forced && (account.movedIn === this.turn || this.isInHook);
@@ -223,7 +229,7 @@ export class Ledger extends Books {
     const caller = new Caller(this.callers.length + 1, how, this.now, deadline, signal, besides);
     this.callers.push(caller);
     this.waiting.add(caller);
-    if (!this.closing) this.started = true;
+    if (!this.closing && !caller.isGone) this.started = true;
     return caller;
   }
 

@@ -16,6 +16,7 @@ export function auditLending(
   const { now, turn, limits } = ledger;
   const fault = (what: string): void => ledger.fault(`${String(caller)} was given connection ${account.id}, ${what}`);
   if (caller.state !== 'waiting') fault(`but had been ${caller.state}`);
+  if (caller.isGone) fault('but had gone before he came');
   if (account.holder !== undefined) fault(`which ${String(account.holder)} holds`);
   if (!account.isOpen && account.closedIn < turn) fault(`which was closed (${account.closedFor})`);
   if (account.check !== undefined && ledger.isUnderWay(account.check)) fault(`during its ${account.check.hook}`);

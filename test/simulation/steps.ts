@@ -15,8 +15,8 @@ import type { World } from './world.js';
 
 /** Which of several: counted round, so that a script that loses a step still means something. */
 const which = whole(0, 999_999, [0, 1, 2, 3, 4, 5, 6, 7]);
-/** Three signals, so that callers share them. */
-const signal = optional(whole(0, 2), 3);
+/** Three signals, so that callers share them; and one that was aborted before anybody came with it. */
+const signal = optional(whole(0, 3, [0, 0, 1, 1, 2, 2, 3]), 3);
 const wait = optional(either(whole(0, 100_000, TIMES), oneOf('Infinity')), 4);
 const failure = oneOf(...FAILURES);
 
