@@ -147,9 +147,12 @@ export class Failures {
     if (backs !== this.backs) this.since = undefined;
     this.backs = backs;
     if (!isKnown || since === undefined) return;
+    const { maxLifetime, idleTimeout } = this.ledger.limits;
+    // One that has lived out its time has held, whatever became of it in that instant.
+    const longEnough = Math.min(PROBATION, maxLifetime * 0.75, idleTimeout) - SLACK;
     const mayHaveHeld = this.ledger.accounts.some(
       ({ dial, openedAt, provenIn }) =>
-        dial.at >= since && (provenIn < Infinity || this.ledger.now - openedAt >= PROBATION - SLACK),
+        dial.at >= since && (provenIn < Infinity || this.ledger.now - openedAt >= longEnough),
     );
     if (!mayHaveHeld) this.ledger.fault(`the outage since ${since} ms is over, and no connect has held`);
   }
