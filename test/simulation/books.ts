@@ -23,8 +23,9 @@ export class Books {
   readonly accounts: Account[] = [];
   readonly dials: Dial[] = [];
   readonly callers: Caller[] = [];
-  /** When, in this turn, callers were told that their time was up. */
+  /** When, in this turn, callers were told that their time was up; and those of them who were next to be served. */
   readonly timedOutAt: number[] = [];
+  readonly missedAt: number[] = [];
   /** Of the callers those who have got no answer yet, in the order in which they came. */
   readonly waiting = new Set<Caller>();
   pool!: ConnectionPool<SimulatedConnection>;

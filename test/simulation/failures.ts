@@ -61,7 +61,9 @@ export class Failures {
     const isCertain = !isInHook && account.openedIn < turn;
     this.lost.add(isCertain);
     if (account.provenIn < turn || now - account.openedAt > PROBATION + SLACK) return;
-    this.count(now, isCertain && account.provenIn > turn && now - account.openedAt < PROBATION - SLACK);
+    // One that has lived out its time has held, whatever became of it in that instant.
+    const isYoung = now - account.openedAt < this.ageToHold - SLACK;
+    this.count(now, isCertain && account.provenIn > turn && isYoung);
   }
 
   /** It has completed a lease or a ping, or lived out its time. */
@@ -147,12 +149,9 @@ export class Failures {
     if (backs !== this.backs) this.since = undefined;
     this.backs = backs;
     if (!isKnown || since === undefined) return;
-    const { maxLifetime, idleTimeout } = this.ledger.limits;
-    // One that has lived out its time has held, whatever became of it in that instant.
-    const longEnough = Math.min(PROBATION, maxLifetime * 0.75, idleTimeout) - SLACK;
     const mayHaveHeld = this.ledger.accounts.some(
       ({ dial, openedAt, provenIn }) =>
-        dial.at >= since && (provenIn < Infinity || this.ledger.now - openedAt >= longEnough),
+        dial.at >= since && (provenIn < Infinity || this.ledger.now - openedAt >= this.ageToHold - SLACK),
     );
     if (!mayHaveHeld) this.ledger.fault(`the outage since ${since} ms is over, and no connect has held`);
   }
@@ -185,14 +184,20 @@ export class Failures {
   /** Whether anything has served since, or any connection has lived for long enough. */
   private hasHeldSince(time: number): boolean {
     if (this.heldAt >= time) return true;
+    const { now, stalledUntil } = this.ledger;
+    const age = this.ageToHold;
     return this.ledger.accounts.some(({ openedAt, closedAt }) => {
-      const end = openedAt + PROBATION;
-      // What fell due while the event loop stood still is noticed when it goes on.
-      return (
-        time - SLACK <= Math.max(end, this.ledger.stalledUntil) &&
-        end <= this.ledger.now + SLACK &&
-        end <= closedAt + SLACK
-      );
+      const end = openedAt + age;
+      if (end > now + SLACK || end > closedAt + SLACK) return false;
+      // What fell due while the event loop stood still is noticed when it goes on; the end of a life is drawn by lot.
+      return age < PROBATION ? time <= closedAt : time - SLACK <= Math.max(end, stalledUntil);
     });
+  }
+
+  /** The age at which a connection may have held without having served: it was on trial, or has lived out its time. */
+  private get ageToHold(): number {
+    const { limits, bounds } = this.ledger;
+    const idle = bounds.min < bounds.max ? limits.idleTimeout : Infinity;
+    return Math.min(PROBATION, limits.maxLifetime * 0.75, idle);
   }
 }

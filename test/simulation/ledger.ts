@@ -3,7 +3,7 @@ import { Account, Dial, type Check } from './account.js';
 import { Books, show } from './books.js';
 import { Caller } from './caller.js';
 import type { SimulatedConnection } from './connections.js';
-import { auditLending } from './lending.js';
+import { auditLending, couldServe } from './lending.js';
 import { whyNotClosed, whyNotPinged } from './reasons.js';
 
 /** More connects than this within a millisecond: a busy loop. */
@@ -62,10 +62,25 @@ export class Ledger extends Books {
     this.live.add(account);
     this.byConnection.set(account.connection, account);
     this.noteArrival(account);
+    this.auditMissed(account);
   }
 
   private noteArrival(account: Account): void {
     account.arrivedAt = this.isArriving && !this.isInHook ? this.now : -1;
+  }
+
+  /** P13: what has arrived during a stall comes first; then it is told whose time is up. */
+  private auditMissed(account: Account): void {
+    if (account.arrivedAt !== this.now || !this.missedAt.includes(this.now) || !couldServe(this, account)) return;
+    this.fault(`connection ${account.id} came just after a caller was told that his time was up`);
+  }
+
+  /** A caller was told that his time is up. */
+  timedOut(caller: Caller): void {
+    if (caller.deadline <= caller.cameAt) return;
+    this.timedOutAt.push(this.now);
+    for (const other of this.waiting) if (other.number < caller.number) return;
+    this.missedAt.push(this.now);
   }
 
   accountOf(connection: SimulatedConnection): Account {
@@ -108,6 +123,7 @@ export class Ledger extends Books {
       this.pace.proved(this.now);
       this.failures.served(account);
     }
+    if (failure === undefined) this.auditMissed(account);
   }
 
   /** The connection is closed; again, if it was cut off after a close that failed or took too long. */
@@ -271,5 +287,6 @@ export class Ledger extends Books {
     const isUnusable = this.limits.canTell && account.isUnusable && account.answerIn < this.turn;
     if (isUnusable) this.condemn(account, 'it said on its return that it is unusable');
     else this.failures.served(account);
+    if (!this.limits.hasReset) this.auditMissed(account);
   }
 }

@@ -87,3 +87,13 @@ export function isLendable(ledger: Ledger, account: Account): boolean {
     now - account.activeAt < limits.checkAfterIdle
   );
 }
+
+/** Of one that has just come free: whether the pool has no reason to close it instead. */
+export function couldServe(ledger: Ledger, account: Account): boolean {
+  const { condemned, diedIn, dial, uses, openedAt, watch, answerCalls, isUnusable, isOpen, isLate } = account;
+  const { maxUses, maxLifetime } = ledger.limits;
+  const isWell = isOpen && !isLate && condemned === undefined && diedIn === undefined && !isUnusable;
+  const isPlain = watch === undefined && answerCalls === undefined && ledger.openConnections() <= ledger.bounds.max;
+  const isYoung = uses < maxUses && ledger.now - openedAt < maxLifetime * 0.75;
+  return isWell && isPlain && isYoung && dial.begunIn > ledger.recycledIn && !ledger.closing;
+}

@@ -107,7 +107,10 @@ const MOODS: ReadonlyArray<{ readonly weights: Partial<Record<StepName, number>>
     weights: { acquire: 8, use: 10, release: 8, die: 8, restart: 2, usable: 4, advance: 10, settle: 4, close: 0 },
   },
   // Hooks misbehave.
-  { healthy: 2, weights: { use: 10, next: 10, backend: 3, usable: 3, advance: 12, settle: 4, release: 5, close: 0 } },
+  {
+    healthy: 2,
+    weights: { use: 10, next: 10, backend: 3, usable: 3, stall: 3, advance: 12, settle: 4, release: 5, close: 0 },
+  },
   // The pool is pushed about.
   {
     healthy: 5,
@@ -116,7 +119,7 @@ const MOODS: ReadonlyArray<{ readonly weights: Partial<Record<StepName, number>>
   // Everybody is impatient.
   {
     healthy: 5,
-    weights: { acquire: 12, abort: 8, release: 6, discard: 4, usable: 3, stall: 4, advance: 8, ticks: 4, close: 0 },
+    weights: { acquire: 12, abort: 8, release: 6, discard: 4, usable: 3, stall: 8, advance: 8, ticks: 4, close: 0 },
   },
   // It ends early.
   { healthy: 5, weights: { acquire: 6, use: 6, release: 4, ready: 3, usable: 2, advance: 6, close: 3 } },

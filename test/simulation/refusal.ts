@@ -17,7 +17,7 @@ export function whyNotRefused(ledger: Ledger, caller: Caller, error: unknown): s
   switch (code) {
     case 'ERR_POOL_ACQUIRE_TIMEOUT':
       ledger.timeouts++;
-      if (caller.deadline > caller.cameAt) ledger.timedOutAt.push(ledger.now);
+      ledger.timedOut(caller);
       return whyNotTimedOut(ledger, caller, error as Refusal);
     case 'ERR_POOL_CLOSED': {
       if (!ledger.closing) return 'the pool is not closing';

@@ -211,6 +211,7 @@ export class World implements BackendHost, CallersHost {
   private nextTurn(): void {
     this.ledger.turn++;
     this.ledger.timedOutAt.length = 0;
+    this.ledger.missedAt.length = 0;
     this.callsInTurn = 0;
   }
 
