@@ -122,7 +122,8 @@ function auditCallers(ledger: Ledger, stats: PoolStats, awaited: Awaited): void 
     if (caller.signal?.aborted === true) ledger.fault(`${String(caller)} waits though his signal was aborted`);
   }
   const { open } = stats;
-  for (const { connections, isOver } of awaited.ready) {
+  for (const { connections, signal, isOver } of awaited.ready) {
+    if (!isOver && signal?.aborted === true) ledger.fault('ready() is pending though its signal was aborted');
     if (!isOver && ledger.closing) ledger.fault('ready() is pending though the pool closes');
     if (!isOver && open >= (connections ?? ledger.bounds.min)) {
       ledger.fault(`ready() is pending though ${open} are open`);

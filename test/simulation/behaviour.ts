@@ -36,7 +36,7 @@ export const BEHAVIOUR = object({
   /** Of connect alone: the connection dies so many milliseconds after it was opened. */
   kick: optional(whole(0, 100_000, TIMES), 1),
   /** Of connect alone: what watching the connection does, by itself, when it ends, or to the pool. */
-  watch: optional(oneOf('throws', 'dies', 'stopThrows', 'stopRejects', ...CALLS), 1),
+  watch: optional(oneOf('throws', 'throws', 'dies', 'dies', 'stopThrows', 'stopRejects', ...CALLS), 2),
   /** What it does to the pool first. */
   calls: optional(oneOf(...CALLS), 1),
   /** What is done to the pool as soon as its signal is aborted. */

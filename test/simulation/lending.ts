@@ -18,7 +18,9 @@ export function auditLending(
   if (caller.state !== 'waiting') fault(`but had been ${caller.state}`);
   if (caller.isGone) fault('but had gone before he came');
   if (account.holder !== undefined) fault(`which ${String(account.holder)} holds`);
-  if (!account.isOpen && account.closedIn < turn) fault(`which was closed (${account.closedFor})`);
+  // Whoever is served at once gets it from the pool's own hands; others learn of it only later.
+  const isAtOnce = waitingBefore !== undefined;
+  if (!account.isOpen && (isAtOnce || account.closedIn < turn)) fault(`which was closed (${account.closedFor})`);
   if (account.check !== undefined && ledger.isUnderWay(account.check)) fault(`during its ${account.check.hook}`);
   if (account.condemned !== undefined && account.condemned.turn < turn) fault(`though ${account.condemned.why}`);
   if (account.diedIn !== undefined && account.diedIn < turn) fault('which was dead');
