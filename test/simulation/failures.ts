@@ -113,7 +113,8 @@ export class Failures {
 
   private count(at: number, isCertain: boolean): void {
     this.failed.add(isCertain);
-    this.doubtedAt = Math.max(this.doubtedAt, at);
+    // What fell due while the event loop stood still is noticed when it goes on.
+    this.doubtedAt = Math.max(this.doubtedAt, at, this.ledger.stalledUntil);
     if (isCertain) this.failedAt = Math.max(this.failedAt, at);
   }
 
