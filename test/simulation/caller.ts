@@ -26,10 +26,15 @@ export class Caller {
     readonly cameAt: number,
     readonly deadline: number,
     readonly signal: AbortSignal | undefined,
-    /** In the middle of whose coming a hook brought him: of these two neither came first. */
-    readonly besides: Caller | undefined,
+    /** In the middle of whose coming a hook brought him. */
+    private readonly besides: Caller | undefined,
   ) {
     this.isGone = signal?.aborted === true;
+  }
+
+  /** Whether a hook brought him in the middle of the other's coming: of these two neither came first. */
+  cameBesides(other: Caller): boolean {
+    return this.besides !== undefined && (this.besides === other || this.besides.cameBesides(other));
   }
 
   /** May still be served; one that was aborted or whose time is up may be on the way out. */

@@ -46,7 +46,7 @@ function auditQueue(ledger: Ledger, caller: Caller, waitingBefore: number | unde
   }
   for (const other of ledger.waiting) {
     if (other.number >= caller.number) break;
-    if (other !== caller.besides && other.isAhead(ledger.now)) {
+    if (!caller.cameBesides(other) && other.isAhead(ledger.now)) {
       ledger.fault(`${String(caller)} was served before ${String(other)}`);
     }
   }
