@@ -1,0 +1,46 @@
+import type { Check } from './check.js';
+
+/** Something that is measured, with all who take part. */
+export interface Scenario {
+  readonly name: string;
+  /** In which unit, and of what one: `'ns'` and `'lease'`. */
+  readonly unit: 'ns' | 'bytes';
+  readonly per: string;
+  /** Whom the others are compared with. */
+  readonly reference: string;
+  readonly contestants: Readonly<Record<string, Open>>;
+  /** What we want to reach. */
+  readonly goal?: Goal;
+  /** What all contestants need and share, in a process of its own or of the operating system's. */
+  readonly startService?: () => Promise<Service>;
+}
+
+/** Sets the scenario up for one contestant, in the process that is this contestant's alone. */
+export type Open = (check: Check, address: string) => Promise<Run>;
+
+export interface Run {
+  /** Some of it: short enough to be repeated until the time for a sample is over. */
+  batch(): Promise<Reading>;
+}
+
+/** What something cost altogether, and how often it was done. */
+export interface Reading {
+  readonly cost: number;
+  readonly count: number;
+}
+
+/** At most so many times the reference's, or at most so many units. */
+export type Goal = { readonly times: number } | { readonly units: number };
+
+export interface Service {
+  /** Handed to each contestant. */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** Nanoseconds. */
+export async function timed(count: number, work: () => Promise<void>): Promise<Reading> {
+  const start = process.hrtime.bigint();
+  await work();
+  return { cost: Number(process.hrtime.bigint() - start), count };
+}
