@@ -24,12 +24,14 @@ export interface Clock {
   random(): number;
 }
 
+const ORIGIN = performance.timeOrigin;
+
 /**
  * The system's clock. The globals are looked up at each call, so that fake timers which a test installs later are obeyed.
  */
 export const systemClock: Clock = {
   // Not Date.now(): a wall clock set back by an hour would leave callers waiting for an hour.
-  now: () => performance.timeOrigin + globalThis.performance.now(),
+  now: () => ORIGIN + globalThis.performance.now(),
   setTimeout: (callback, delay) => globalThis.setTimeout(callback, delay),
   clearTimeout: (timer) => {
     globalThis.clearTimeout(timer as NodeJS.Timeout);

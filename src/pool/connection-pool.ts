@@ -15,7 +15,7 @@ import { Totals, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
 import { Judge } from './verdict.js';
 import { explainWait } from './wait-diagnosis.js';
-import { WaitQueue, Waiter } from './wait-queue.js';
+import { WaitQueue, Waiter, type Wait } from './wait-queue.js';
 
 /** How to wait for a connection. Both govern the wait, not the work. */
 export interface AcquireOptions {
@@ -46,24 +46,30 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private readonly readiness: Readiness;
   private readonly leaks: LeakWatch<C> | undefined;
   private readonly home: LeaseHome<C>;
-  private readonly judge: Judge;
-  /** Leases returned, to tell a time-out whether any came back while its caller waited. */
-  private returns = 0;
+  private readonly verdicts: Judge;
+  // What every lease asks for, known beforehand.
+  private readonly usualWait: Wait;
+  private readonly maxUses: number;
+  private readonly resets: boolean;
   private started = false;
   private shutdown: Shutdown<C> | undefined;
 
   /** @throws PoolSettingsError which lists every fault of the settings and of the factory */
-  constructor(
-    private readonly factory: ConnectionFactory<C>,
-    settings: PoolSettings = {},
-  ) {
+  constructor(factory: ConnectionFactory<C>, settings: PoolSettings = {}) {
     this.settings = resolveSettings(factory, settings);
-    const { name, clock, logger, acquireTimeout, leakDetection, connectionErrors } = this.settings;
+    const { name, clock, logger, acquireTimeout, maxUses, leakDetection, connectionErrors } = this.settings;
+    this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined };
+    this.maxUses = maxUses;
+    this.resets = factory.reset !== undefined;
     this.name = name;
     this.clock = clock;
-    this.judge = new Judge(factory, connectionErrors);
+    this.verdicts = new Judge(factory, connectionErrors);
     this.log = new PoolLog(name, logger, clock);
-    this.home = { name, takeBack: (entry, outcome, error, signal) => this.takeBack(entry, outcome, error, signal) };
+    this.home = {
+      name,
+      receive: (entry) => this.receive(entry),
+      judge: (entry, outcome, error, signal) => this.judge(entry, outcome, error, signal),
+    };
     this.stock = new Stock(factory, this.settings, clock, this.totals, this.log, {
       waiting: () => this.queue.length,
       offer: (entry) => this.offer(entry),
@@ -89,7 +95,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * work throws
    */
   async use<R>(work: (connection: C, lease: Lease<C>) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
-    const borrowed = this.borrow(options);
+    const free = options === undefined ? this.takeFree() : undefined;
+    const borrowed = free === undefined ? this.borrow(options, this.use) : this.lease(free, this.usualWait);
     const lease = borrowed instanceof PoolLease ? borrowed : await borrowed;
     let result: R;
     try {
@@ -108,11 +115,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws AcquireTimeoutError, PoolOverloadedError, PoolClosedError, or the reason of an aborted signal
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    try {
-      return Promise.resolve(this.borrow(options));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const free = options === undefined ? this.takeFree() : undefined;
+    return free === undefined ? this.acquireWithCare(options) : Promise.resolve(this.lease(free, this.usualWait));
   }
 
   /**
@@ -120,10 +124,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws PoolClosedError
    */
   tryAcquire(): Lease<C> | undefined {
-    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
+    const wait = this.readWait(undefined, this.tryAcquire);
     this.start();
-    const entry = this.takeIdle();
-    return entry === undefined ? undefined : this.lease(entry, undefined, this.origin(this.tryAcquire));
+    const entry = this.takeUsable();
+    return entry === undefined ? undefined : this.lease(entry, wait);
   }
 
   /** Begins to open connections, in the background. `acquire()` and `ready()` start a pool by themselves. */
@@ -174,11 +178,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** What the pool is doing and has done. Cheap: everything is counted as it happens. */
   stats(): PoolStats {
     const { filler, census } = this.stock;
-    const first = this.queue.first;
     return {
       ...this.counts(),
       open: census.open,
-      longestWait: first === undefined ? 0 : this.clock.now() - first.since,
+      longestWait: this.queue.longestWait,
       lastConnectError: filler.lastError,
       downSince: filler.downSince,
       totals: this.totals.snapshot(),
@@ -210,35 +213,111 @@ export class ConnectionPool<C> implements AsyncDisposable {
     return this.close();
   }
 
-  // The road of a lease: borrow, takeBack, offer ---------------------------------------------------------------------
+  // The road of a lease: takeFree or wait, lease, receive, offer ---------------------------------------------------------
+  //
+  // What every lease passes through is short and calls little, for V8 makes one piece of it only up to a certain size, and
+  // each call that it leaves in costs about what a tenth of a lease does (docs/performance.md). Whatever is asked for only
+  // now and then stands in methods of its own, "with care".
 
-  private borrow(options: AcquireOptions | undefined): PoolLease<C> | Promise<PoolLease<C>> {
-    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    const signal = readSignal(this.name, options?.signal);
-    if (signal?.aborted === true) throw signal.reason as Error;
-    const given = options?.timeout;
-    const timeout = given === undefined ? this.settings.acquireTimeout : readTimeout(this.name, given);
-    const entry = this.takeIdle();
-    return entry === undefined ? this.wait(timeout, signal) : this.lease(entry, signal, this.origin(this.borrow));
+  /** The idle connection whose turn it is, where it can be lent unasked. */
+  private takeFree(): PooledConnection<C> | undefined {
+    if (this.stock.mustAsk) return undefined;
+    const entry = this.stock.idle.take();
+    if (entry !== undefined) this.stock.census.lend(entry);
+    return entry;
   }
 
-  /** An idle connection that can be lent as it is. */
-  private takeIdle(): PooledConnection<C> | undefined {
+  private lease(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
+    const lease = new PoolLease(this.home, entry, wait.signal);
+    this.totals.acquired++;
+    if (++entry.uses >= this.maxUses) entry.doom ??= 'expired';
+    if (this.stock.mustAsk) this.leaseWithCare(entry, lease, wait);
+    return lease;
+  }
+
+  /** A lease has ended well. */
+  private receive(entry: PooledConnection<C>): void {
+    // The pool may have been closed, and the connection with it.
+    if (entry.state !== State.leased) return;
+    if (this.stock.mustAsk || entry.doom !== undefined) this.receiveWithCare(entry);
+    else this.keep(entry);
+  }
+
+  /** It comes from a lease, and is well. */
+  private keep(entry: PooledConnection<C>): void {
+    const { stock } = this;
+    if (stock.mindsUse || !entry.proven || stock.filler.failingSince !== undefined) stock.used(entry);
+    if (this.resets && !this.mustGo(entry)) stock.reset(entry);
+    else this.offer(entry);
+  }
+
+  /** A connection that is free and well goes to whoever has waited longest, or becomes idle. */
+  private offer(entry: PooledConnection<C>): void {
+    const { stock, queue } = this;
+    if (entry.state !== State.leased && !this.isStillWell(entry)) return;
+    const { first } = queue;
+    if (this.mustGo(entry)) stock.retire(entry, stock.overfull ? 'surplus' : 'shutdown');
+    else if (first === undefined) stock.toIdle(entry);
+    else this.hand(entry, first);
+  }
+
+  private mustGo(entry: PooledConnection<C>): boolean {
+    return entry.doom !== undefined || this.stock.overfull || (this.shutdown !== undefined && this.queue.length === 0);
+  }
+
+  private hand(entry: PooledConnection<C>, waiter: Waiter<C>): void {
+    if (entry.state !== State.leased) this.stock.census.move(entry, State.leased);
+    this.queue.serve(waiter, this.lease(entry, waiter.wait));
+    // What else was on its way to him is wanted no more.
+    if (this.shutdown !== undefined) this.shutdown.proceed();
+  }
+
+  // The same with care -------------------------------------------------------------------------------------------------
+
+  private acquireWithCare(options: AcquireOptions | undefined): Promise<PoolLease<C>> {
+    try {
+      return Promise.resolve(this.borrow(options, this.acquire));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** @throws PoolClosedError, the reason of an aborted signal, PoolSettingsError, and what comes of not waiting */
+  private borrow(
+    options: AcquireOptions | undefined,
+    method: (...args: never[]) => unknown,
+  ): PoolLease<C> | Promise<PoolLease<C>> {
+    const wait = this.readWait(options, method);
+    const entry = this.takeUsable();
+    return entry === undefined ? this.wait(wait) : this.lease(entry, wait);
+  }
+
+  private readWait(options: AcquireOptions | undefined, method: (...args: never[]) => unknown): Wait {
+    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
+    if (options === undefined && this.leaks === undefined) return this.usualWait;
+    const signal = readSignal(this.name, options?.signal);
+    if (signal?.aborted === true) throw signal.reason as Error;
+    const { acquireTimeout } = this.settings;
+    const timeout = options?.timeout === undefined ? acquireTimeout : readTimeout(this.name, options.timeout);
+    return { timeout, signal, origin: this.leaks === undefined ? undefined : LeakWatch.origin(method) };
+  }
+
+  /** An idle connection that says it can be lent as it is. */
+  private takeUsable(): PooledConnection<C> | undefined {
     const { stock } = this;
     for (;;) {
       const entry = this.nextInLine();
       if (entry === undefined) return undefined;
       stock.idle.remove(entry);
-      stock.census.move(entry, State.leased);
+      stock.census.lend(entry);
       if (stock.isUsable(entry)) return entry;
       stock.loseUnusable(entry);
     }
   }
 
   private nextInLine(): PooledConnection<C> | undefined {
-    const { idle } = this.stock;
-    const entry = idle.order === 'lifo' ? idle.newest : idle.oldest;
-    return entry !== undefined && this.isStale(entry) ? this.fresh() : entry;
+    const { next } = this.stock.idle;
+    return next !== undefined && this.isStale(next) ? this.fresh() : next;
   }
 
   /** The last used of the idle connections that need no check. */
@@ -246,71 +325,42 @@ export class ConnectionPool<C> implements AsyncDisposable {
     const { idle } = this.stock;
     let entry = idle.newest;
     // In fifo the newest is the last used or pinged: if even that one is stale, all are.
-    while (entry !== undefined && this.isStale(entry)) entry = idle.order === 'lifo' ? entry.older : undefined;
+    while (entry !== undefined && this.isStale(entry)) entry = idle.order === 'lifo' ? idle.older(entry) : undefined;
     return entry;
   }
 
-  private lease(entry: PooledConnection<C>, signal: AbortSignal | undefined, origin: string | undefined): PoolLease<C> {
-    const lease = new PoolLease(this.home, entry, signal);
-    this.totals.acquired++;
+  private leaseWithCare(entry: PooledConnection<C>, lease: PoolLease<C>, wait: Wait): void {
     entry.reception = undefined;
-    if (++entry.uses >= this.settings.maxUses) entry.doom ??= 'expired';
-    if (origin !== undefined) this.leaks?.taken(entry, lease, origin);
-    return lease;
+    this.leaks?.taken(entry, lease, wait.origin!);
   }
 
-  private takeBack(
-    entry: PooledConnection<C>,
-    outcome: Outcome,
-    error: unknown,
-    signal: AbortSignal | undefined,
-  ): void {
-    const verdict = this.judge.verdict(outcome, error, signal);
-    // The pool may have been closed, and the connection with it.
+  private receiveWithCare(entry: PooledConnection<C>): void {
+    this.leaks?.returned(entry);
+    if (entry.doom === 'broken') this.bury(entry, undefined);
+    else if (this.stock.isUsable(entry)) this.keep(entry);
+    else this.stock.loseUnusable(entry);
+  }
+
+  /** A lease has ended, and not well, or not for certain. */
+  private judge(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void {
+    const verdict = this.verdicts.verdict(outcome, error, signal);
     if (entry.state !== State.leased) return;
     const { stock } = this;
-    this.returns++;
     this.leaks?.returned(entry);
     if (entry.doom === 'broken') this.bury(entry, error);
     else if (verdict === 'broken') stock.lose(entry, error, 'break');
     else if (verdict === 'unsure') this.bury(entry, undefined);
-    else if (stock.isUsable(entry)) this.receive(entry);
+    else if (stock.isUsable(entry)) this.keep(entry);
     else stock.loseUnusable(entry, error);
   }
 
-  /** A lease has ended well. */
-  private receive(entry: PooledConnection<C>): void {
-    const { stock } = this;
-    stock.served(entry);
-    stock.touch(entry);
-    if (this.factory.reset !== undefined && !this.mustGo(entry)) stock.reset(entry);
-    else this.offer(entry);
-  }
-
-  /** A connection that is free and well goes to whoever has waited longest, or becomes idle. */
-  private offer(entry: PooledConnection<C>): void {
-    const { stock, queue } = this;
+  /** Of one that does not come from a lease, which has just been asked. */
+  private isStillWell(entry: PooledConnection<C>): boolean {
     // A hook that was called meanwhile may have closed the pool.
-    if (isGone(entry)) return;
-    // One that comes straight from a lease has just been asked.
-    if (entry.state !== State.leased && queue.first !== undefined && !stock.isUsable(entry)) {
-      stock.loseUnusable(entry);
-      return;
-    }
-    const waiter = queue.first;
-    if (this.mustGo(entry)) {
-      stock.retire(entry, stock.overfull ? 'surplus' : 'shutdown');
-    } else if (waiter === undefined) {
-      stock.toIdle(entry);
-    } else {
-      if (entry.state !== State.leased) stock.census.move(entry, State.leased);
-      queue.serve(waiter, this.lease(entry, waiter.signal, waiter.origin));
-    }
-  }
-
-  private mustGo(entry: PooledConnection<C>): boolean {
-    const superfluous = this.shutdown !== undefined && this.queue.length === 0;
-    return entry.doom !== undefined || this.stock.overfull || superfluous;
+    if (isGone(entry)) return false;
+    if (this.queue.first === undefined || this.stock.isUsable(entry)) return true;
+    this.stock.loseUnusable(entry);
+    return false;
   }
 
   /** Closes a connection that is known to be dead or that nobody may trust, which is no news of its siblings. */
@@ -328,12 +378,16 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   // Waiting --------------------------------------------------------------------------------------------------------
 
-  private wait(timeout: number, signal: AbortSignal | undefined): Promise<PoolLease<C>> {
-    // A hook that was called meanwhile may have closed it.
+  private wait(wait: Wait): Promise<PoolLease<C>> {
+    // It was closed before, or by a hook that was called meanwhile.
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
     const { queue, settings, stock } = this;
-    const waiter = new Waiter<C>(this.clock.now(), timeout, signal, this.returns, this.origin(this.borrow));
-    const mayWait = timeout > 0 && queue.length < settings.maxWaiting;
+    const waiter = new Waiter<C>(wait, this.returns);
+    const promise = new Promise<PoolLease<C>>((resolve, reject) => {
+      waiter.resolve = resolve;
+      waiter.reject = reject;
+    });
+    const mayWait = wait.timeout > 0 && queue.length < settings.maxWaiting;
     // First of all: whoever comes from inside a hook that is called from here on comes later.
     if (mayWait) queue.join(waiter);
     this.start();
@@ -341,13 +395,13 @@ export class ConnectionPool<C> implements AsyncDisposable {
     // What is being checked already may hang; what is idle now can be checked beside it.
     if (stock.idle.newest !== undefined) stock.ping(stock.idle.newest);
     this.changed();
-    return waiter.promise;
+    return promise;
   }
 
   private refusal(waiter: Waiter<C>): Error {
     // Likewise.
     if (this.shutdown !== undefined) return new PoolClosedError(this.name);
-    if (waiter.timeout === 0) return this.timeoutError(waiter);
+    if (waiter.wait.timeout === 0) return this.timeoutError(waiter);
     return new PoolOverloadedError(this.name, this.settings.maxWaiting, this.counts());
   }
 
@@ -381,21 +435,21 @@ export class ConnectionPool<C> implements AsyncDisposable {
       downFor: failingSince === undefined ? undefined : this.clock.now() - failingSince,
       failures: filler.failures,
       lastError,
-      returned: waiter.timeout === 0 ? undefined : this.returns - waiter.returnsBefore,
+      returned: waiter.wait.timeout === 0 ? undefined : this.returns - waiter.returnsBefore,
     });
     const options = failingSince === undefined ? undefined : { cause: lastError };
-    return new AcquireTimeoutError(this.name, waiter.timeout, counts, reason, options);
+    return new AcquireTimeoutError(this.name, waiter.wait.timeout, counts, reason, options);
+  }
+
+  /** Leases that are over, to tell a time-out whether any ended while its caller waited. */
+  private get returns(): number {
+    return this.totals.acquired - this.stock.census.leased;
   }
 
   private counts(): PoolCounts {
     const { census, bounds } = this.stock;
     const { idle, leased, checking, connecting, closing } = census;
     return { size: bounds.max, idle, leased, checking, connecting, closing, waiting: this.queue.length };
-  }
-
-  /** Where the caller of this method stands, if a leak report will want to know. */
-  private origin(method: (...args: never[]) => unknown): string | undefined {
-    return this.leaks === undefined ? undefined : LeakWatch.origin(method);
   }
 
   // Closing --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-import { Alarm } from './alarm.js';
 import type { Clock } from './clock.js';
+import { HeadDeadline } from './head-deadline.js';
 
 /** Something that must be over by a certain time; a link of the {@link Deadlines} that it was added to. */
 export interface Deadline {
@@ -9,17 +9,15 @@ export interface Deadline {
 }
 
 /**
- * Deadlines that all lie equally far ahead when they are added, so that they come due in the order in which they came:
- * only the first one's matters, and one timer does for all.
+ * Deadlines that all lie equally far ahead when they are added, so that they come due in the order in which they came.
  *
- *     alarm
+ *     head
  *       │
- *     first ⇄ … ⇄ last      add: behind the last.  remove: from anywhere, O(1); the alarm stays, and looks again.
+ *     first ⇄ … ⇄ last      add: behind the last.  remove: from anywhere, O(1).
  */
 export class Deadlines<D extends Deadline> {
-  private first: D | undefined;
+  private readonly head: HeadDeadline<D>;
   private last: D | undefined;
-  private readonly alarm: Alarm;
 
   /**
    * @param onDue called with each deadline that has passed, after it has been removed
@@ -28,69 +26,53 @@ export class Deadlines<D extends Deadline> {
   constructor(
     private readonly clock: Clock,
     readonly duration: number,
-    private readonly onDue: (deadline: D) => void,
-    private vital: boolean,
+    onDue: (deadline: D) => void,
+    vital: boolean,
   ) {
-    this.alarm = new Alarm(clock, (now) => this.grantGrace(now), false);
+    const order = {
+      dueAt: (deadline: D): number => deadline.due,
+      next: (deadline: D): D | undefined => deadline.later as D | undefined,
+      expire: (deadline: D): void => {
+        this.remove(deadline);
+        onDue(deadline);
+      },
+    };
+    this.head = new HeadDeadline(clock, order, vital);
   }
 
   get isEmpty(): boolean {
-    return this.first === undefined;
+    return this.last === undefined;
   }
 
   add(deadline: D): void {
     if (this.duration === Infinity) return;
     deadline.due = this.clock.now() + this.duration;
     deadline.sooner = this.last;
-    if (this.last === undefined) this.first = deadline;
-    else this.last.later = deadline;
+    if (this.last !== undefined) this.last.later = deadline;
     this.last = deadline;
-    if (this.first === deadline) {
-      this.alarm.keepAlive(this.vital);
-      this.alarm.setFor(deadline.due);
-    }
+    this.head.joined(deadline);
   }
 
   /** Does nothing if it is not, or no longer, among them. */
   remove(deadline: D): void {
     const sooner = deadline.sooner as D | undefined;
     const later = deadline.later as D | undefined;
-    if (sooner === undefined && this.first !== deadline) return;
-    if (sooner === undefined) this.first = later;
-    else sooner.later = later;
+    if (sooner === undefined && this.head.member !== deadline) return;
+    this.head.leaving(deadline);
+    if (sooner !== undefined) sooner.later = later;
     if (later === undefined) this.last = sooner;
     else later.sooner = sooner;
     deadline.sooner = undefined;
     deadline.later = undefined;
-    if (this.first === undefined) this.alarm.keepAlive(false);
   }
 
   setVital(vital: boolean): void {
-    this.vital = vital;
-    this.alarm.keepAlive(vital && this.first !== undefined);
+    this.head.setVital(vital);
   }
 
   /** Lets go of the timer and of all deadlines; nobody is told. */
   clear(): void {
-    this.alarm.clear();
-    this.first = undefined;
+    this.head.clear();
     this.last = undefined;
-  }
-
-  /**
-   * After a stall of the event loop, timers run before the replies that arrived meanwhile are read. What those replies
-   * finish was in time, so they come first.
-   */
-  private grantGrace(now: number): void {
-    this.clock.setImmediate(() => this.expire(now));
-  }
-
-  private expire(now: number): void {
-    while (this.first !== undefined && this.first.due <= now) {
-      const deadline = this.first;
-      this.remove(deadline);
-      this.onDue(deadline);
-    }
-    if (this.first !== undefined) this.alarm.setFor(this.first.due);
   }
 }

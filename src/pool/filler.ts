@@ -65,7 +65,7 @@ export class Filler<C> {
   /** Begins what may be begun now. */
   fill(): void {
     while (this.outage === undefined && this.mayBegin()) this.begin();
-    this.work();
+    if (this.outage !== undefined) this.work(this.clock.now());
   }
 
   /** The connect of this entry has failed. */
@@ -156,7 +156,7 @@ export class Filler<C> {
   }
 
   /** While connects fail: look who has held, begin the connect that is due, and set the alarm for what comes next. */
-  private work(now = this.clock.now()): void {
+  private work(now: number): void {
     const { outage } = this;
     if (outage === undefined) return;
     this.onProbation = this.onProbation.filter((entry) => !isGone(entry));

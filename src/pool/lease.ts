@@ -19,13 +19,16 @@ export interface Lease<C> extends Disposable, AsyncDisposable {
   discard(error?: unknown): void;
 }
 
-/** How the work on a connection ended. */
-export type Outcome = 'succeeded' | 'failed' | 'discarded';
+/** How the work on a connection ended, if not well. */
+export type Outcome = 'failed' | 'discarded';
 
 /** Where leases go when they are over. */
 export interface LeaseHome<C> {
   readonly name: string;
-  takeBack(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void;
+  /** All went well. */
+  receive(entry: PooledConnection<C>): void;
+  /** It did not, or not for certain. */
+  judge(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void;
 }
 
 export class PoolLease<C> implements Lease<C> {
@@ -46,7 +49,14 @@ export class PoolLease<C> implements Lease<C> {
   }
 
   release(error?: unknown): void {
-    this.end(error === undefined ? 'succeeded' : 'failed', error);
+    if (error !== undefined) {
+      this.end('failed', error);
+      return;
+    }
+    const { entry } = this;
+    if (entry === undefined) return;
+    this.entry = undefined;
+    this.home.receive(entry);
   }
 
   discard(error?: unknown): void {
@@ -71,6 +81,11 @@ export class PoolLease<C> implements Lease<C> {
     const { entry } = this;
     if (entry === undefined) return;
     this.entry = undefined;
-    this.home.takeBack(entry, outcome, error, this.signal);
+    this.home.judge(entry, outcome, error, this.signal);
   }
 }
+
+// Promises ask whatever they are resolved with for a `then`. Here they learn at once that a lease has none; without this
+// they look through all that it and its prototypes have.
+// oxlint-disable-next-line unicorn/no-thenable -- that it is none is the point
+Object.defineProperty(PoolLease.prototype, 'then', { value: undefined });

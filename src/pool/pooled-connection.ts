@@ -25,6 +25,8 @@ const FOLLOWERS = [
   bits(),
 ] as const;
 
+const OPEN = bits(State.idle, State.leased, State.checking);
+
 function bits(...states: State[]): number {
   return states.reduce<number>((mask, state) => mask | (1 << state), 0);
 }
@@ -35,40 +37,41 @@ interface Pending {
 }
 
 /** One connection of a pool, from the beginning of its connect to its end. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- those who have one know what is in it
 export class PooledConnection<C> {
-  /** Changed by {@link Census.move} alone. */
+  // What every lease looks at comes first, so that it lies together in memory.
+  /** Changed by the {@link Census} alone. */
   state: State = State.connecting;
   /** Set once connected. */
   connection!: C;
   /** Why it is to be closed as soon as nobody holds it. */
   doom: CloseReason | undefined;
+  uses = 0;
+  /** Where in the idle queue, while it is idle. */
+  place = 0;
+  /** Whether it has completed a lease or a ping, or lived for a second: then its loss is no failed connect. */
+  proven = false;
+  /** Whether it is a stream, which can tell whether it is usable. */
+  isStream = false;
+  /** What a leak report needs, while leased and if asked for. */
+  leak: unknown;
+  /** When it was last used or pinged. */
+  activeAt = 0;
+  /** When its last lease ended. */
+  leasedAt = 0;
+  /** Of an idle stream: what it had received when it became idle. */
+  reception: Reception | undefined;
   /** Whether something tells of its death while nobody uses it. */
   watched = false;
   stopWatching: (() => void) | undefined;
   /** The connect, ping or reset that is under way. */
   pending: Pending | undefined;
-  /** Whether it has completed a lease or a ping, or lived for a second: then its loss is no failed connect. */
-  proven = false;
   /** The outage in which its connect was begun, if any. */
   begunIn: object | undefined;
-  uses = 0;
   connectedAt = 0;
-  /** When it was last used or pinged. */
-  activeAt = 0;
-  /** When its last lease ended. */
-  leasedAt = 0;
   expiresAt = Infinity;
   /** The part of the keepalive interval after which it is pinged. */
   keepaliveShare = 1;
-  /** Whether it is a stream, which can tell whether it is usable. */
-  isStream = false;
-  /** Of an idle stream: what it had received when it became idle. */
-  reception: Reception | undefined;
-  /** What a leak report needs, while leased and if asked for. */
-  leak: unknown;
-  /** Neighbours in the idle queue. */
-  older: PooledConnection<C> | undefined;
-  newer: PooledConnection<C> | undefined;
 }
 
 /** Closed or being closed: nobody may have it any more. */
@@ -78,45 +81,44 @@ export function isGone(entry: PooledConnection<unknown>): boolean {
 
 /** How many connections are in each state; counted as they change. */
 export class Census {
-  private readonly counts = [0, 0, 0, 0, 0, 0];
+  connecting = 0;
+  /** Idle, leased, or checking. */
+  open = 0;
+  idle = 0;
+  /** Being pinged or reset. */
+  checking = 0;
+  closing = 0;
 
   /** Counts a connection that begins to connect. */
   enter(): void {
-    this.counts[State.connecting]!++;
+    this.connecting++;
   }
 
+  /** From idle to leased. Every lease makes this move and the one back, so they do not look up what may follow what. */
+  lend(entry: PooledConnection<unknown>): void {
+    if (entry.state !== State.idle) throw illegal(entry.state, State.leased);
+    this.idle--;
+    entry.state = State.leased;
+  }
+
+  /** From leased to idle. */
+  rest(entry: PooledConnection<unknown>): void {
+    if (entry.state !== State.leased) throw illegal(entry.state, State.idle);
+    this.idle++;
+    entry.state = State.idle;
+  }
+
+  /** From any state to any that may follow it. */
   move(entry: PooledConnection<unknown>, to: State): void {
     const from = entry.state;
-    if ((FOLLOWERS[from] & (1 << to)) === 0) {
-      throw new Error(`bug: a connection cannot go from ${STATE_NAMES[from]} to ${STATE_NAMES[to]}`);
-    }
-    this.counts[from]!--;
-    this.counts[to]!++;
+    if ((FOLLOWERS[from] & (1 << to)) === 0) throw illegal(from, to);
+    this.count(from, -1);
+    this.count(to, 1);
     entry.state = to;
   }
 
-  get connecting(): number {
-    return this.counts[State.connecting]!;
-  }
-
-  get idle(): number {
-    return this.counts[State.idle]!;
-  }
-
   get leased(): number {
-    return this.counts[State.leased]!;
-  }
-
-  get checking(): number {
-    return this.counts[State.checking]!;
-  }
-
-  get closing(): number {
-    return this.counts[State.closing]!;
-  }
-
-  get open(): number {
-    return this.idle + this.leased + this.checking;
+    return this.open - this.idle - this.checking;
   }
 
   /** Those that will serve: open or about to be. */
@@ -128,4 +130,16 @@ export class Census {
   get total(): number {
     return this.live + this.closing;
   }
+
+  private count(state: State, by: number): void {
+    if ((OPEN & (1 << state)) !== 0) this.open += by;
+    if (state === State.connecting) this.connecting += by;
+    else if (state === State.idle) this.idle += by;
+    else if (state === State.checking) this.checking += by;
+    else if (state === State.closing) this.closing += by;
+  }
+}
+
+function illegal(from: State, to: State): Error {
+  return new Error(`bug: a connection cannot go from ${STATE_NAMES[from]} to ${STATE_NAMES[to]}`);
 }

@@ -40,6 +40,10 @@ export class Stock<C> {
   filling = false;
   /** More connections than the bounds allow, after a resize: those that come free are to go. */
   overfull = false;
+  /** Whether there is more to lending a connection, or to taking it back, than whose turn it is. */
+  mustAsk: boolean;
+  /** Whether anything depends on when a connection was used. */
+  mindsUse = false;
   private readonly watcher: Watcher<C>;
   private readonly checkup: Checkup<C>;
   private readonly upkeep: Upkeep<C>;
@@ -55,7 +59,10 @@ export class Stock<C> {
     private readonly host: StockHost<C>,
   ) {
     this.bounds = settings.size;
-    this.idle = new IdleQueue(this.usualOrder());
+    const { checkAfterIdle, leakDetection } = settings;
+    this.mustAsk = factory.isUsable !== undefined || checkAfterIdle < Infinity || leakDetection < Infinity;
+    this.idle = new IdleQueue('fifo');
+    this.reorder();
     this.closer = new Closer(factory, settings, clock, log);
     this.watcher = new Watcher(factory, (entry, error) => this.told(entry, error));
     this.checkup = new Checkup(factory, settings, clock);
@@ -80,7 +87,8 @@ export class Stock<C> {
 
   /** Nobody wants it now. */
   toIdle(entry: PooledConnection<C>): void {
-    this.census.move(entry, State.idle);
+    if (entry.state === State.leased) this.census.rest(entry);
+    else this.census.move(entry, State.idle);
     if (entry.isStream) this.noteReception(entry);
     this.idle.push(entry);
   }
@@ -149,11 +157,10 @@ export class Stock<C> {
     this.lose(entry, new ConnectionError(`The connection is no longer usable: ${why}`), 'mishap');
   }
 
-  /** Notes when it was used, if anything depends on it. */
-  touch(entry: PooledConnection<C>): void {
-    const { keepalive, checkAfterIdle, idleTimeout } = this.settings;
-    const shrinks = this.isElastic && idleTimeout < Infinity;
-    if (this.idle.order === 'fifo' && keepalive === Infinity && checkAfterIdle === Infinity && !shrinks) return;
+  /** A lease of it has ended well. */
+  used(entry: PooledConnection<C>): void {
+    this.served(entry);
+    if (!this.mindsUse) return;
     entry.leasedAt = this.clock.now();
     entry.activeAt = entry.leasedAt;
   }
@@ -195,7 +202,7 @@ export class Stock<C> {
     this.bounds = bounds;
     // What it was used for before was not noted: its idle time begins now.
     if (this.isElastic && !wasElastic) for (const entry of this.entries) entry.leasedAt = this.clock.now();
-    this.idle.order = this.usualOrder();
+    this.reorder();
     this.filler.abandon(this.census.live - bounds.max, new ConnectionError('The pool was resized to less'));
     while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
     this.overfull = this.isTooMany();
@@ -213,6 +220,7 @@ export class Stock<C> {
   /** No more connections but for those who wait, and no upkeep. Idle ones go. */
   wind(): void {
     this.filling = false;
+    this.mustAsk = true;
     this.upkeep.stop();
     while (this.idle.oldest !== undefined) this.part(this.idle.oldest, 'shutdown');
   }
@@ -243,8 +251,11 @@ export class Stock<C> {
   }
 
   /** A pool that is to shrink must leave some connections alone. */
-  private usualOrder(): 'fifo' | 'lifo' {
-    return this.settings.order ?? (this.isElastic ? 'lifo' : 'fifo');
+  private reorder(): void {
+    const { order, keepalive, checkAfterIdle, idleTimeout } = this.settings;
+    this.idle.order = order ?? (this.isElastic ? 'lifo' : 'fifo');
+    const isLooked = keepalive < Infinity || checkAfterIdle < Infinity || (this.isElastic && idleTimeout < Infinity);
+    this.mindsUse = isLooked || this.idle.order === 'lifo';
   }
 
   private isTooMany(): boolean {
@@ -272,6 +283,7 @@ export class Stock<C> {
     }
     this.take(entry, connection);
     if (entry.doom === undefined) this.watcher.watch(entry);
+    this.mustAsk ||= entry.isStream;
     if (entry.doom !== undefined) {
       this.retire(entry, 'broken');
       return;

@@ -19,7 +19,6 @@ export class Judge {
   }
 
   verdict(outcome: Outcome, error: unknown, signal: AbortSignal | undefined): Verdict {
-    if (outcome === 'succeeded') return 'intact';
     if (signal?.aborted === true || (outcome === 'discarded' && error === undefined)) return 'unsure';
     if (isBrokenBy(error, this.breakers)) return 'broken';
     if (isAbandonment(error)) return 'unsure';

@@ -5,23 +5,19 @@ import { isGone, type PooledConnection } from './pooled-connection.js';
 
 /** Knows whether connections are alive: by their factory's hooks, or by what they are. */
 export class Watcher<C> {
+  private readonly asksFactory: boolean;
+
   /** @param told called with a connection that has died */
   constructor(
     private readonly factory: ConnectionFactory<C>,
     private readonly told: (entry: PooledConnection<C>, error: unknown) => void,
-  ) {}
+  ) {
+    this.asksFactory = factory.isUsable !== undefined;
+  }
 
   /** Whether the connection can be lent; its factory or, of a stream, its state says so. */
   isUsable(entry: PooledConnection<C>): boolean {
-    if (this.factory.isUsable !== undefined) {
-      try {
-        const usable = this.factory.isUsable(entry.connection);
-        silence(usable);
-        return usable && !isGone(entry) && entry.doom !== 'broken';
-      } catch {
-        return false;
-      }
-    }
+    if (this.asksFactory) return this.isUsableToFactory(entry);
     return !entry.isStream || isUsableStream(entry.connection as StreamLike, entry.reception);
   }
 
@@ -38,6 +34,16 @@ export class Watcher<C> {
     } catch (error) {
       // What cannot be watched cannot be trusted.
       this.told(entry, error);
+    }
+  }
+
+  private isUsableToFactory(entry: PooledConnection<C>): boolean {
+    try {
+      const usable = this.factory.isUsable!(entry.connection);
+      silence(usable);
+      return usable && !isGone(entry) && entry.doom !== 'broken';
+    } catch {
+      return false;
     }
   }
 

@@ -386,6 +386,29 @@ describe('P10: close and callers', () => {
     await expectClosed(ruled);
   });
 
+  it.each(['connect', 'reset'] as const)('gives up the %s for a caller whom another has served', async (hook) => {
+    const ruled = await fullPool({ size: 2 }, { hooks: ['reset'] });
+    const { pool, clock, factory, resets } = ruled;
+    factory.always('connect', 'obey').next('reset', hook === 'reset' ? 'hang' : 'succeed');
+    const [one, two] = [pool.tryAcquire()!, pool.tryAcquire()!];
+    const fate = fateOf(pool.acquire());
+    const closed = fateOf(pool.close());
+    if (hook === 'reset') one.release();
+    else one.discard();
+    await clock.settle();
+    const signal = hook === 'reset' ? resets[0]!.signal : factory.connectContexts.at(-1)!.signal;
+    expect(signal.aborted).toBe(false);
+    two.release();
+    await clock.settle();
+    expect(fate.state).toBe('fulfilled');
+    expect(signal.aborted).toBe(true);
+    expect(pool.stats()).toMatchObject({ checking: 0, connecting: 0, leased: 1 });
+    fate.value!.release();
+    await clock.settle();
+    expect(closed.state).toBe('fulfilled');
+    await expectClosed(ruled);
+  });
+
   it('gives up what was being opened or reset for a caller who leaves', async () => {
     const ruled = await fullPool({ size: 2 }, { hooks: ['reset'] });
     const { pool, clock, factory, resets } = ruled;

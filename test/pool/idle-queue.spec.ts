@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { IdleQueue } from '../../src/pool/idle-queue.js';
+import { seededRandom } from '../../src/testing/seeded-random.js';
 import { Census, isGone, PooledConnection, State } from '../../src/pool/pooled-connection.js';
 
 function filled(
@@ -16,7 +17,9 @@ function filled(
 function order(queue: IdleQueue<number>, entries: Array<PooledConnection<number>>): number[] {
   const forward = [...queue].map((entry) => entries.indexOf(entry));
   const backward: number[] = [];
-  for (let entry = queue.newest; entry !== undefined; entry = entry.older) backward.unshift(entries.indexOf(entry));
+  for (let entry = queue.newest; entry !== undefined; entry = queue.older(entry)) {
+    backward.unshift(entries.indexOf(entry));
+  }
   expect(backward).toEqual(forward);
   return forward;
 }
@@ -36,7 +39,6 @@ describe('the idle queue', () => {
     const { queue, entries } = filled(3);
     queue.remove(entries[i]!);
     expect(order(queue, entries)).toEqual(rest);
-    expect([entries[i]!.older, entries[i]!.newer]).toEqual([undefined, undefined]);
     queue.push(entries[i]!);
     expect(order(queue, entries)).toEqual([...rest, i]);
   });
@@ -61,6 +63,33 @@ describe('the idle queue', () => {
     queue.remove(entries[0]!);
     queue.push(entries[0]!);
     expect(order(queue, entries)).toEqual([1, 0]);
+  });
+
+  test.each(['fifo', 'lifo'] as const)('in %s, is what a list would be, whatever comes and goes', (lent) => {
+    const random = seededRandom(7);
+    const { queue, entries } = filled(0, lent);
+    const list: Array<PooledConnection<number>> = [];
+    for (let step = 0; step < 5_000; step++) {
+      // Now it fills, now it empties, so that it grows, has gaps, and goes round.
+      if (random() < (step % 500 < 250 ? 0.7 : 0.35)) {
+        const entry = new PooledConnection<number>();
+        entry.leasedAt = Math.floor(random() * 100);
+        entries.push(entry);
+        queue.push(entry);
+        const later = lent === 'fifo' ? -1 : list.findIndex(({ leasedAt }) => leasedAt > entry.leasedAt);
+        list.splice(later < 0 ? list.length : later, 0, entry);
+      } else if (list.length > 0) {
+        const isTaken = random() < 0.5;
+        const turn = lent === 'fifo' ? 0 : list.length - 1;
+        const [entry] = list.splice(isTaken ? turn : Math.floor(random() * list.length), 1);
+        if (isTaken) expect(queue.take()).toBe(entry);
+        else queue.remove(entry!);
+      }
+      expect([queue.oldest, queue.newest]).toEqual([list[0], list.at(-1)]);
+      expect(queue.next).toBe(lent === 'fifo' ? list[0] : list.at(-1));
+      if (step % 50 === 0) expect(order(queue, entries)).toEqual(list.map((entry) => entries.indexOf(entry)));
+    }
+    expect(list.length).toBeGreaterThan(16);
   });
 
   test('is empty once all have gone', () => {
@@ -111,5 +140,26 @@ describe('the states of a connection', () => {
       total: at === 'closed' ? 0 : 1,
     });
     expect(isGone(entry)).toBe(at === 'closing' || at === 'closed');
+  });
+
+  test.each(NAMES)('what is %s can be lent only if idle, and can rest only if leased', (from) => {
+    const census = new Census();
+    const entry = new PooledConnection<object>();
+    entry.state = State[from];
+    if (from !== 'idle') expect(() => census.lend(entry)).toThrow(`bug: a connection cannot go from ${from} to leased`);
+    if (from !== 'leased') expect(() => census.rest(entry)).toThrow(`bug: a connection cannot go from ${from} to idle`);
+    expect(entry.state).toBe(State[from]);
+    expect([census.idle, census.leased]).toEqual([0, 0]);
+  });
+
+  test('a lease moves a connection from idle to leased and back, and is counted', () => {
+    const census = new Census();
+    census.enter();
+    const entry = new PooledConnection<object>();
+    census.move(entry, State.idle);
+    census.lend(entry);
+    expect([entry.state, census.idle, census.leased]).toEqual([State.leased, 0, 1]);
+    census.rest(entry);
+    expect([entry.state, census.idle, census.leased]).toEqual([State.idle, 1, 0]);
   });
 });
