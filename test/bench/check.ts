@@ -1,4 +1,4 @@
-import type { Connection } from './connection.js';
+import type { Pooled } from './connection.js';
 
 /**
  * Looks, while time is taken, whether the pool keeps the two promises that are dearest to keep: nobody is overtaken, and no
@@ -15,17 +15,17 @@ export class Check {
     return this.came++;
   }
 
-  serve(place: number, connection: Connection): void {
+  serve(place: number, connection: Pooled): void {
     if (place !== this.served++) this.overtaken++;
     this.lend(connection);
   }
 
-  lend(connection: Connection): void {
+  lend(connection: Pooled): void {
     if (connection.isLent) this.lentTwice++;
     connection.isLent = true;
   }
 
-  giveBack(connection: Connection): void {
+  giveBack(connection: Pooled): void {
     connection.isLent = false;
   }
 

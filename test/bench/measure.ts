@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import type { Scenario } from './scenario.js';
+import type { Figures, Scenario } from './scenario.js';
 import type { Reply, SampleRequest } from './worker.js';
 
 export interface MeasureOptions {
@@ -18,8 +18,9 @@ export interface Entrant {
   readonly worker: URL;
 }
 
-/** What one cost, in each round, or why that says nothing. */
-export type Result = { readonly costs: readonly number[] } | { readonly void: string };
+/** What one cost, in each round, and what else there is to be shown, likewise; or why that says nothing. */
+export type Result =
+  { readonly costs: readonly number[]; readonly also: readonly Figures[] } | { readonly void: string };
 
 /** Rounds whose samples are thrown away: V8 has yet to compile what is measured. */
 const WARM_UP = 3;
@@ -50,6 +51,7 @@ class EntrantRun {
   readonly name: string;
   private readonly child: ChildProcess;
   private readonly costs: number[] = [];
+  private readonly also: Figures[] = [];
   private void: string | undefined;
   private isReady = false;
 
@@ -62,7 +64,7 @@ class EntrantRun {
   }
 
   get result(): Result {
-    return this.void === undefined ? { costs: this.costs } : { void: this.void };
+    return this.void === undefined ? { costs: this.costs, also: this.also } : { void: this.void };
   }
 
   async sample(milliseconds: number, counts: boolean): Promise<void> {
@@ -87,7 +89,10 @@ class EntrantRun {
   private note(reply: Reply, counts: boolean): void {
     if ('failure' in reply) this.void = reply.failure;
     else if ('cost' in reply && reply.void !== undefined) this.void = reply.void;
-    else if ('cost' in reply && counts) this.costs.push(reply.cost);
+    else if ('cost' in reply && counts) {
+      this.costs.push(reply.cost);
+      if (reply.also !== undefined) this.also.push(reply.also);
+    }
   }
 
   private nextReply(): Promise<Reply> {

@@ -13,6 +13,8 @@ export interface Scenario {
   readonly goal?: Goal;
   /** What all contestants need and share, in a process of its own or of the operating system's. */
   readonly startService?: () => Promise<Service>;
+  /** What the machine lacks for it, in one line; undefined if it lacks nothing. */
+  readonly whatIsMissing?: () => Promise<string | undefined>;
 }
 
 /** Sets the scenario up for one contestant, in the process that is this contestant's alone. */
@@ -21,7 +23,12 @@ export type Open = (check: Check, address: string) => Promise<Run>;
 export interface Run {
   /** Some of it: short enough to be repeated until the time for a sample is over. */
   batch(): Promise<Reading>;
+  /** What else is to be shown, by its name: of the batches since the last call. */
+  readonly also?: () => Figures;
 }
+
+/** Figures besides the cost, in the scenario's unit. */
+export type Figures = Readonly<Record<string, number>>;
 
 /** What something cost altogether, and how often it was done. */
 export interface Reading {

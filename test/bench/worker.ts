@@ -5,16 +5,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import process from 'node:process';
 import { Check } from './check.js';
-import type { Run } from './scenario.js';
-import { scenarioNamed } from './scenarios.js';
+import type { Figures, Run } from './scenario.js';
+import { scenarioNamed } from './every-scenario.js';
 
 /** How long the sample is to take, in milliseconds. */
 export type SampleRequest = number;
 
 export type Reply =
   | { readonly ready: true }
-  /** What one cost, and what the row is void for, if it is. */
-  | { readonly cost: number; readonly void: string | undefined }
+  /** What one cost, what else there is to be shown, and what the row is void for, if it is. */
+  | { readonly cost: number; readonly also: Figures | undefined; readonly void: string | undefined }
   | { readonly failure: string };
 
 function reply(what: Reply): void {
@@ -35,10 +35,12 @@ async function sample(run: Run, check: Check, milliseconds: number): Promise<voi
     cost += reading.cost;
     count += reading.count;
   } while (performance.now() < end);
-  reply({ cost: cost / count, void: check.verdict });
+  reply({ cost: cost / count, also: run.also?.(), void: check.verdict });
 }
 
 async function main(): Promise<void> {
+  // Open sockets, and pools that dial again, would keep the process alive when the parent has gone.
+  process.once('disconnect', () => process.exit());
   const [scenario, contestant, address] = process.argv.slice(2) as [string, string, string];
   const check = new Check();
   const open = scenarioNamed(scenario).contestants[contestant]!;

@@ -1,10 +1,10 @@
 import { Floor } from '../floor.js';
-import type { Connection } from '../connection.js';
-import { useOf, type MakeSubject, type Subject } from '../subject.js';
+import type { Pooled } from '../connection.js';
+import { useOf, type Subject, type SubjectConfig } from '../subject.js';
 
-export const makeFloor: MakeSubject = ({ size, connect }) => {
-  const pool = new Floor<Connection>(size, connect);
-  const verbs: Omit<Subject<Connection>, 'use'> = {
+export function makeFloor<C extends Pooled>({ size, connect }: SubjectConfig<C>): Subject<C> {
+  const pool = new Floor<C>(size, connect);
+  const verbs: Omit<Subject<C, C>, 'use'> = {
     acquire: () => pool.acquire(),
     connectionOf: (connection) => connection,
     release: (connection) => pool.release(connection),
@@ -12,4 +12,4 @@ export const makeFloor: MakeSubject = ({ size, connect }) => {
     close: () => Promise.resolve(),
   };
   return { ...verbs, use: useOf(verbs) };
-};
+}

@@ -1,13 +1,13 @@
 import { createPool } from 'generic-pool';
-import type { Connection } from '../connection.js';
-import type { MakeSubject, Subject } from '../subject.js';
+import type { Pooled } from '../connection.js';
+import type { Subject, SubjectConfig } from '../subject.js';
 
-export const makeGenericPool: MakeSubject = ({ size, connect, acquireTimeout }) => {
-  const pool = createPool<Connection>(
+export function makeGenericPool<C extends Pooled>({ size, connect, acquireTimeout }: SubjectConfig<C>): Subject<C> {
+  const pool = createPool<C>(
     { create: connect, destroy: () => Promise.resolve() },
     { min: size, max: size, acquireTimeoutMillis: acquireTimeout },
   );
-  const subject: Subject<Connection> = {
+  const subject: Subject<C, C> = {
     acquire: () => pool.acquire(),
     connectionOf: (connection) => connection,
     release: (connection) => void pool.release(connection),
@@ -21,4 +21,4 @@ export const makeGenericPool: MakeSubject = ({ size, connect, acquireTimeout }) 
     },
   };
   return subject;
-};
+}

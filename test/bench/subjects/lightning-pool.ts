@@ -1,13 +1,13 @@
 import { Pool } from 'lightning-pool';
-import type { Connection } from '../connection.js';
-import { useOf, type MakeSubject, type Subject } from '../subject.js';
+import type { Pooled } from '../connection.js';
+import { useOf, type Subject, type SubjectConfig } from '../subject.js';
 
-export const makeLightningPool: MakeSubject = ({ size, connect, acquireTimeout }) => {
-  const pool = new Pool<Connection>(
+export function makeLightningPool<C extends Pooled>({ size, connect, acquireTimeout }: SubjectConfig<C>): Subject<C> {
+  const pool = new Pool<C>(
     { create: connect, destroy: () => {} },
     { min: size, max: size, maxQueue: 1_000_000, acquireTimeoutMillis: acquireTimeout },
   );
-  const verbs: Omit<Subject<Connection>, 'use'> = {
+  const verbs: Omit<Subject<C, C>, 'use'> = {
     acquire: () => pool.acquire(),
     connectionOf: (connection) => connection,
     release: (connection) => pool.release(connection),
@@ -15,4 +15,4 @@ export const makeLightningPool: MakeSubject = ({ size, connect, acquireTimeout }
     close: () => pool.closeAsync(true),
   };
   return { ...verbs, use: useOf(verbs) };
-};
+}

@@ -1,21 +1,21 @@
 import { ConnectionFactory, ConnectionPool, type Lease } from '../../../src/index.js';
-import type { Connection } from '../connection.js';
-import type { MakeSubject, Subject } from '../subject.js';
+import type { Pooled } from '../connection.js';
+import type { Subject, SubjectConfig } from '../subject.js';
 
-class BenchConnectionFactory extends ConnectionFactory<Connection> {
-  constructor(private readonly open: () => Promise<Connection>) {
+class BenchConnectionFactory<C> extends ConnectionFactory<C> {
+  constructor(private readonly open: () => Promise<C>) {
     super();
   }
 
-  connect(): Promise<Connection> {
+  connect(): Promise<C> {
     return this.open();
   }
 }
 
 /** As it is without any setting: a time-out of 30 s on each caller, statistics on, fifo. */
-export const makeOurs: MakeSubject = ({ size, connect, acquireTimeout }) => {
+export function makeOurs<C extends Pooled>({ size, connect, acquireTimeout }: SubjectConfig<C>): Subject<C> {
   const pool = new ConnectionPool(new BenchConnectionFactory(connect), { size, acquireTimeout });
-  const subject: Subject<Lease<Connection>> = {
+  const subject: Subject<C, Lease<C>> = {
     acquire: () => pool.acquire(),
     acquireWithin: (timeout) => pool.acquire({ timeout }),
     acquireUnless: (signal) => pool.acquire({ signal }),
@@ -26,4 +26,4 @@ export const makeOurs: MakeSubject = ({ size, connect, acquireTimeout }) => {
     close: () => pool.close(),
   };
   return subject;
-};
+}

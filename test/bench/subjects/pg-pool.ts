@@ -1,22 +1,25 @@
 import { EventEmitter } from 'node:events';
+import { callbackify } from 'node:util';
 import PgPool from 'pg-pool';
 import type { Client, PoolClient } from 'pg';
-import { Connection } from '../connection.js';
-import { useOf, type MakeSubject, type Subject } from '../subject.js';
+import type { Pooled } from '../connection.js';
+import { useOf, type Subject, type SubjectConfig } from '../subject.js';
 
-type Borrowed = PoolClient & { readonly connection: Connection };
+type Borrowed<C> = PoolClient & { readonly connection: C };
 
 /** pg-pool as it is, over a client that has all that the pool asks of one, and no server behind it. */
-export const makePgPool: MakeSubject = ({ size, connect, acquireTimeout }) => {
+export function makePgPool<C extends Pooled>({ size, connect, acquireTimeout }: SubjectConfig<C>): Subject<C> {
+  const open = callbackify(connect);
   class StandInClient extends EventEmitter {
     readonly _queryable = true;
     readonly _ending = false;
-    connection = new Connection();
+    /** There from connect() on. */
+    connection: C | undefined;
 
-    connect(callback: (error?: Error) => void): void {
-      void connect().then((connection) => {
+    connect(callback: (error: Error | null) => void): void {
+      open((error, connection) => {
         this.connection = connection;
-        callback();
+        callback(error);
       });
     }
 
@@ -32,12 +35,12 @@ export const makePgPool: MakeSubject = ({ size, connect, acquireTimeout }) => {
     { max: size, min: size, connectionTimeoutMillis: acquireTimeout },
     StandInClient as unknown as new () => Client,
   );
-  const verbs: Omit<Subject<Borrowed>, 'use'> = {
-    acquire: () => pool.connect() as unknown as Promise<Borrowed>,
+  const verbs: Omit<Subject<C, Borrowed<C>>, 'use'> = {
+    acquire: () => pool.connect() as unknown as Promise<Borrowed<C>>,
     connectionOf: (client) => client.connection,
     release: (client) => client.release(),
     discard: (client) => client.release(true),
     close: () => pool.end(),
   };
   return { ...verbs, use: useOf(verbs) };
-};
+}

@@ -1,9 +1,9 @@
 import { Pool } from 'tarn';
-import type { Connection } from '../connection.js';
-import { useOf, type MakeSubject, type Subject } from '../subject.js';
+import type { Pooled } from '../connection.js';
+import { useOf, type Subject, type SubjectConfig } from '../subject.js';
 
-export const makeTarn: MakeSubject = ({ size, connect, acquireTimeout }) => {
-  const pool = new Pool<Connection>({
+export function makeTarn<C extends Pooled>({ size, connect, acquireTimeout }: SubjectConfig<C>): Subject<C> {
+  const pool = new Pool<C>({
     create: connect,
     destroy: () => {},
     validate: (connection) => !connection.isDoomed,
@@ -11,7 +11,7 @@ export const makeTarn: MakeSubject = ({ size, connect, acquireTimeout }) => {
     max: size,
     acquireTimeoutMillis: acquireTimeout,
   });
-  const verbs: Omit<Subject<Connection>, 'use'> = {
+  const verbs: Omit<Subject<C, C>, 'use'> = {
     acquire: () => pool.acquire().promise,
     connectionOf: (connection) => connection,
     release: (connection) => void pool.release(connection),
@@ -25,4 +25,4 @@ export const makeTarn: MakeSubject = ({ size, connect, acquireTimeout }) => {
     },
   };
   return { ...verbs, use: useOf(verbs) };
-};
+}
