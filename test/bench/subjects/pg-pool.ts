@@ -14,10 +14,12 @@ export const makePgPool: MakeSubject = ({ size, connect, acquireTimeout }) => {
     connection = new Connection();
 
     connect(callback: (error?: Error) => void): void {
-      void connect().then((connection) => {
-        this.connection = connection;
-        callback();
-      });
+      void this.open(callback);
+    }
+
+    private async open(callback: (error?: Error) => void): Promise<void> {
+      this.connection = await connect();
+      callback();
     }
 
     end(callback: () => void): void {
