@@ -13,8 +13,8 @@ export type SampleRequest = number;
 
 export type Reply =
   | { readonly ready: true }
-  /** What one cost, and what the row is void for, if it is. */
-  | { readonly cost: number; readonly void: string | undefined }
+  /** What one cost, what the row is void for, if it is, and what else was seen, such as a percentile, by its name. */
+  | { readonly cost: number; readonly void: string | undefined; readonly also?: Readonly<Record<string, number>> }
   | { readonly failure: string };
 
 function reply(what: Reply): void {
@@ -47,6 +47,8 @@ async function main(): Promise<void> {
   reply({ ready: true });
 }
 
+// Whoever was stopped in the middle of it leaves no process behind.
+process.on('disconnect', () => process.exit());
 // Most applications of Nest have one: from the first run() on, every promise of the process costs more.
 if (process.argv[5] === 'als') new AsyncLocalStorage<object>().run({}, () => void main().catch(fail));
 else void main().catch(fail);
