@@ -3,20 +3,18 @@ import path from 'node:path';
 import process from 'node:process';
 import logUpdate from 'log-update';
 import { drawRatios, telling } from './chart.js';
-import { measure } from './measure.js';
 import { readOptions, type Options } from './options.js';
-import { printRecord, recordOf, rowRecordOf, type RowRecord } from './record.js';
+import { printRecord } from './record.js';
 import type { Row } from './rows.js';
+import { run } from './run.js';
 import { SCENARIOS } from './scenarios.js';
-import { summarise, type Summary } from './summary.js';
+import type { Summary } from './summary.js';
 import { Table } from './table.js';
 
 /**
  * The program: npm run bench. Ends with 0 whatever the figures are, with 1 if the benchmark itself breaks, with 2 if it was
  * asked for what makes no sense.
  */
-const WORKER = new URL('./worker.js', import.meta.url);
-
 async function main(): Promise<number> {
   let options: Options;
   try {
@@ -29,28 +27,22 @@ async function main(): Promise<number> {
   const { rows, pace, json, chart } = options;
   if (!pace.judges) console.log('A short run shows that all can be measured; how fast it is, it cannot show.\n');
   const table = new Table();
-  const records: RowRecord[] = [];
-  const broken: string[] = [];
-  for (const row of rows) {
-    const summary = await measureRow(row, pace);
-    for (const line of table.lines(row, summary)) console.log(line);
-    records.push(rowRecordOf(row, summary));
-    if (summary.broken !== undefined) broken.push(`${row.name}: ${summary.broken}`);
-  }
-  const record = recordOf(pace, records);
+  const { record, broken } = await run(
+    { rows, pace, worker: new URL('./worker.js', import.meta.url) },
+    {
+      begin: (row: Row): void => {
+        if (process.stdout.isTTY) logUpdate(`${row.name} …`);
+      },
+      end: (row: Row, summary: Summary): void => {
+        if (process.stdout.isTTY) logUpdate.clear();
+        for (const line of table.lines(row, summary)) console.log(line);
+      },
+    },
+  );
   if (json !== undefined) writeFileSync(json, printRecord(record));
   if (chart !== undefined) writeFileSync(chart, drawRatios(record));
   for (const line of broken) console.error(`The benchmark is broken: ${line}`);
   return broken.length > 0 ? 1 : 0;
-}
-
-async function measureRow(row: Row, pace: Options['pace']): Promise<Summary> {
-  if (process.stdout.isTTY) logUpdate(`${row.name} …`);
-  const entrants = row.contestants.map((name) => ({ name, contestant: name, worker: WORKER }));
-  const results = await measure(row.scenario, entrants, { ...pace, als: row.als });
-  if (process.stdout.isTTY) logUpdate.clear();
-  const summary = summarise(results, row.scenario.reference, row.scenario.goal);
-  return pace.judges ? summary : { ...summary, goalMet: undefined, ahead: undefined };
 }
 
 /** What cannot be written is told before it takes minutes to have it. */
