@@ -18,7 +18,8 @@ export type Reply =
   | { readonly failure: string };
 
 function reply(what: Reply): void {
-  process.send?.(what);
+  // That nobody listens any more is told by 'disconnect'.
+  process.send?.(what, undefined, undefined, () => {});
 }
 
 function fail(error: unknown): void {
