@@ -42,4 +42,6 @@ async function compareRow(row: Row, base: Revision, head: Revision, pace: Compar
   return summarise(await measure(row.scenario, entrants, { ...pace, als: row.als }), 'base');
 }
 
-process.exitCode = await main();
+const code = await main();
+// A service that hangs may keep the process up for ever.
+process.stdout.write('', () => process.exit(code));

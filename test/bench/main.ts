@@ -57,4 +57,6 @@ function prepare({ rows, json, chart }: Options): void {
   throw new Error('--chart: none of the rows that it shows is among those that are to be measured');
 }
 
-process.exitCode = await main();
+const code = await main();
+// A service that hangs may keep the process up for ever.
+process.stdout.write('', () => process.exit(code));

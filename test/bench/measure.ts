@@ -28,8 +28,9 @@ export async function measure(
     return new Map(entrants.map(({ name }) => [name, { void: `without a service: ${(error as Error).message}` }]));
   }
   const address = service?.address ?? '';
-  const entries = entrants.map((entrant) => new Entry(scenario, entrant, { address, als, patience }));
+  const entries: Entry[] = [];
   try {
+    for (const entrant of entrants) entries.push(new Entry(scenario, entrant, { address, als, patience }));
     // Those who are still loading would disturb those who are measured.
     for (const entry of entries) await entry.ready();
     for (let round = -warmUp; round < rounds; round++) {
