@@ -10,14 +10,15 @@ import { swcOptions } from './swc-options.js';
 
 const root = path.dirname(import.meta.dirname);
 
+const FOLDERS = ['src', 'test'];
 /** Applications of their own, which compile where they are installed. */
 const ELSEWHERE = path.join('test', 'package') + path.sep;
 
-function sources() {
-  return ['src', 'test']
-    .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true }))
+function sources(from, folders) {
+  return folders
+    .flatMap((folder) => readdirSync(path.join(from, folder), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && /(?<!\.d)\.ts$/.test(entry.name) && !entry.name.endsWith('.spec.ts'))
-    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .map((entry) => path.relative(from, path.join(entry.parentPath, entry.name)))
     .filter((name) => !name.startsWith(ELSEWHERE));
 }
 
@@ -34,13 +35,16 @@ function compilerModifiedAt() {
 
 /**
  * @param {string} out the folder to write to, which gets a src and a test of its own
- * @param {(name: string, text: string) => string} [rewrite] changes a source before it is compiled; then nothing that was
- * compiled earlier is used again
+ * @param {object} [options]
+ * @param {string} [options.from] the folder in which src and test are, if it is not this project's own
+ * @param {readonly string[]} [options.folders] which of the two
+ * @param {(name: string, text: string) => string} [options.rewrite] changes a source before it is compiled; then nothing
+ * that was compiled earlier is used again
  */
-export function transpile(out, rewrite) {
+export function transpile(out, { from = root, folders = FOLDERS, rewrite } = {}) {
   const compiler = compilerModifiedAt();
-  for (const name of sources()) {
-    const source = path.join(root, name);
+  for (const name of sources(from, folders)) {
+    const source = path.join(from, name);
     const target = path.join(out, name.replace(/\.ts$/, '.js'));
     if (rewrite === undefined && modifiedAt(target) > Math.max(modifiedAt(source), compiler)) continue;
     const text = readFileSync(source, 'utf8');

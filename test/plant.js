@@ -24,12 +24,13 @@ async function plant(tool, name) {
   }
   const { file, from, to } = BUGS[number];
   const place = path.join('bugs', tool, String(number));
-  transpile(path.join(build, place), (source, text) => {
+  const rewrite = (source, text) => {
     if (source !== path.join('src', 'pool', file)) return text;
     const found = text.split(from).length - 1;
     if (found !== 1) throw new Error(`The bug "${name}" does not fit any more: ${file} has ${found} places for it.`);
     return text.replace(from, () => to);
-  });
+  };
+  transpile(path.join(build, place), { rewrite });
   return place;
 }
 

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly contestants: Readonly<Record<string, Open>>;
   /** What we want to reach. */
   readonly goal?: Goal;
+  /** `false`: that an AsyncLocalStorage is active makes no difference here, so it is not measured besides. */
+  readonly als?: false;
   /** What all contestants need and share, in a process of its own or of the operating system's. */
   readonly startService?: () => Promise<Service>;
   /** What the machine lacks for it, in one line; undefined if it lacks nothing. */

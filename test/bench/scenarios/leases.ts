@@ -24,9 +24,24 @@ function leaseScenario({ name, size, held = 0, leases, goal, work }: LeaseScenar
     const subject = make({ size, connect });
     await fill(subject, size);
     for (let count = 0; count < held; count++) check.lend(subject.connectionOf(await subject.acquire()));
-    return { batch: () => timed(leases, () => work(subject, check, leases)) };
+    return {
+      batch: () => {
+        litter();
+        return timed(leases, () => work(subject, check, leases));
+      },
+    };
   });
 }
+
+/**
+ * Makes garbage, now more and now less. Were all batches alike, V8 would collect garbage always in the same places, with all
+ * callers waiting in the one contestant's and with none in the other's, and that would be all that is measured.
+ */
+function litter(): void {
+  for (let left = Math.random() * 2_000; left > 0; left--) litters[Math.floor(left) % 8] = new Array(1_000).fill(left);
+}
+
+const litters: unknown[] = [];
 
 /** One caller, who never waits. */
 async function one(subject: Subject, check: Check, leases: number): Promise<void> {

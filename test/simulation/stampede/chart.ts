@@ -1,22 +1,12 @@
-/**
- * Charts as SVG text: panels one above the other over one common x axis, each with bars or lines of its own. By hand,
- * since all that is needed of a library is some arithmetic, and since what comes out has to be the same on every machine.
- */
+import { COLORS, round, scale, svg, text, withCommas, type Axis } from '../../svg.js';
 
+/** Panels one above the other over one common x axis, each with bars or lines of its own. */
 export interface Chart {
   readonly title: string;
   /** What is to be seen, in a sentence or two, each on a line of its own. */
   readonly subtitle: readonly string[];
   readonly x: Axis;
   readonly panels: readonly Panel[];
-}
-
-export interface Axis {
-  /** What is measured, and in which unit. */
-  readonly label: string;
-  readonly from: number;
-  readonly to: number;
-  readonly ticks: readonly number[];
 }
 
 export interface Panel {
@@ -48,36 +38,20 @@ const RIGHT = 24;
 const LINE = 20;
 const PANEL = { title: 34, height: 170, gap: 14 };
 const FOOT = 56;
-// A background of its own: a page may be light or dark, and an image cannot know.
-const COLORS = {
-  paper: '#ffffff',
-  frame: '#d0d7de',
-  ink: '#1f2328',
-  faint: '#59636e',
-  grid: '#e6eaef',
-  band: '#fff5d9',
-};
-const FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
 
-/** The chart as an SVG document, which needs nothing else: no script, no style sheet, no font of its own. */
+/** The chart as an SVG document. */
 export function drawChart(chart: Chart): string {
   const head = 44 + LINE * chart.subtitle.length;
   const step = PANEL.title + PANEL.height + PANEL.gap;
   const height = head + step * chart.panels.length + FOOT;
   const foot = head + step * chart.panels.length - PANEL.gap;
-  const lines = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" ` +
-      `role="img" font-family="${FONT}" font-size="13" fill="${COLORS.ink}">`,
-    `<title>${escape(chart.title)}</title>`,
-    `<desc>${escape(chart.subtitle.join(' '))}</desc>`,
-    `<rect x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="6" fill="${COLORS.paper}" stroke="${COLORS.frame}"/>`,
-    text(LEFT, 34, chart.title, 'font-size="18" font-weight="600"'),
-    ...chart.subtitle.map((line, row) => text(LEFT, 56 + LINE * row, line, `fill="${COLORS.faint}"`)),
+  const { title, subtitle } = chart;
+  return svg({ width: WIDTH, height, title, description: subtitle.join(' ') }, [
+    text(LEFT, 34, title, 'font-size="18" font-weight="600"'),
+    ...subtitle.map((line, row) => text(LEFT, 56 + LINE * row, line, `fill="${COLORS.faint}"`)),
     ...chart.panels.flatMap((panel, index) => drawPanel(panel, chart.x, head + step * index + PANEL.title)),
     ...drawTicksOfX(chart.x, foot),
-    '</svg>',
-  ];
-  return `${lines.join('\n')}\n`;
+  ]);
 }
 
 function drawPanel(panel: Panel, x: Axis, top: number): string[] {
@@ -122,16 +96,6 @@ function drawTicksOfX(x: Axis, top: number): string[] {
   ];
 }
 
-/** From a value to its place on the paper. */
-function scale(axis: Axis, start: number, end: number, kind: 'linear' | 'log' = 'linear'): (value: number) => number {
-  const measure = kind === 'log' ? Math.log10 : (value: number): number => value;
-  const [from, to] = [measure(axis.from), measure(axis.to)];
-  return (value) => {
-    const inside = Math.min(axis.to, Math.max(axis.from, value));
-    return round(start + ((measure(inside) - from) / (to - from)) * (end - start));
-  };
-}
-
 function bar(
   { x, y }: Point,
   width: number,
@@ -145,22 +109,4 @@ function bar(
 
 function pathOf(points: readonly Point[]): string {
   return points.map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join('');
-}
-
-function text(x: number, y: number, content: string, attributes: string): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`;
-}
-
-/** A tenth of a pixel is as fine as anybody can see, and keeps the document short. */
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-/** 2000 is `2,000`: written by hand, for machines differ in the languages they know. */
-export function withCommas(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

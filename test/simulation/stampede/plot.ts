@@ -1,4 +1,5 @@
-import { drawChart, withCommas, type Panel, type Point } from './chart.js';
+import { withCommas } from '../../svg.js';
+import { drawChart, type Panel, type Point } from './chart.js';
 import { attemptsPer, OUTAGE, peak, PROCESSES, SIZE, slowestLogin, type Stampede } from './stampede.js';
 
 const SECOND = 1_000;
