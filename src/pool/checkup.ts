@@ -73,6 +73,11 @@ export class Checkup<C> {
       },
     });
     entry.pending = call;
-    call.run((signal) => hook?.call(this.factory, entry.connection, { signal }));
+    const context = {
+      get signal() {
+        return call.signal;
+      },
+    };
+    call.run(() => hook?.call(this.factory, entry.connection, context));
   }
 }

@@ -50,6 +50,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // What every lease asks for, known beforehand.
   private readonly usualWait: Wait;
   private readonly maxUses: number;
+  private readonly maxWaiting: number;
   private readonly resets: boolean;
   private started = false;
   private shutdown: Shutdown<C> | undefined;
@@ -57,9 +58,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** @throws PoolSettingsError which lists every fault of the settings and of the factory */
   constructor(factory: ConnectionFactory<C>, settings: PoolSettings = {}) {
     this.settings = resolveSettings(factory, settings);
-    const { name, clock, logger, acquireTimeout, maxUses, leakDetection, connectionErrors } = this.settings;
+    const { name, clock, logger, acquireTimeout, maxUses, maxWaiting, leakDetection, connectionErrors } = this.settings;
     this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined };
     this.maxUses = maxUses;
+    this.maxWaiting = maxWaiting;
     this.resets = factory.reset !== undefined;
     this.name = name;
     this.clock = clock;
@@ -75,8 +77,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
       offer: (entry) => this.offer(entry),
       changed: () => this.changed(),
     });
-    this.queue = new WaitQueue(clock, acquireTimeout, {
-      timeoutError: (waiter) => this.timeoutError(waiter),
+    this.queue = new WaitQueue(clock, this.usualWait, {
+      timeoutError: ({ wait, returnsBefore }) => this.timeoutError(wait.timeout, this.returns - returnsBefore),
       demandChanged: () => this.demandChanged(),
       deserted: () => this.changed(),
     });
@@ -95,9 +97,14 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * work throws
    */
   async use<R>(work: (connection: C, lease: Lease<C>) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
-    const free = options === undefined ? this.takeFree() : undefined;
-    const borrowed = free === undefined ? this.borrow(options, this.use) : this.lease(free, this.usualWait);
-    const lease = borrowed instanceof PoolLease ? borrowed : await borrowed;
+    let lease: PoolLease<C>;
+    if (options === undefined && !this.stock.mustAsk) {
+      const free = this.takeFree();
+      lease = free === undefined ? await this.wait(this.usualWait) : this.lease(free, this.usualWait);
+    } else {
+      const borrowed = this.borrow(options, this.use);
+      lease = borrowed instanceof PoolLease ? borrowed : await borrowed;
+    }
     let result: R;
     try {
       result = await work(lease.connection, lease);
@@ -115,8 +122,9 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws AcquireTimeoutError, PoolOverloadedError, PoolClosedError, or the reason of an aborted signal
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    const free = options === undefined ? this.takeFree() : undefined;
-    return free === undefined ? this.acquireWithCare(options) : Promise.resolve(this.lease(free, this.usualWait));
+    if (options !== undefined || this.stock.mustAsk) return this.acquireWithCare(options);
+    const free = this.takeFree();
+    return free === undefined ? this.wait(this.usualWait) : Promise.resolve(this.lease(free, this.usualWait));
   }
 
   /**
@@ -219,9 +227,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // each call that it leaves in costs about what a tenth of a lease does (docs/performance.md). Whatever is asked for only
   // now and then stands in methods of its own, "with care".
 
-  /** The idle connection whose turn it is, where it can be lent unasked. */
+  /** The idle connection whose turn it is, which can be lent unasked. */
   private takeFree(): PooledConnection<C> | undefined {
-    if (this.stock.mustAsk) return undefined;
     const entry = this.stock.idle.take();
     if (entry !== undefined) this.stock.census.lend(entry);
     return entry;
@@ -282,7 +289,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     }
   }
 
-  /** @throws PoolClosedError, the reason of an aborted signal, PoolSettingsError, and what comes of not waiting */
+  /** @throws PoolClosedError, the reason of an aborted signal, PoolSettingsError */
   private borrow(
     options: AcquireOptions | undefined,
     method: (...args: never[]) => unknown,
@@ -379,30 +386,38 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // Waiting --------------------------------------------------------------------------------------------------------
 
   private wait(wait: Wait): Promise<PoolLease<C>> {
-    // It was closed before, or by a hook that was called meanwhile.
-    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    const { queue, settings, stock } = this;
+    const { queue, stock } = this;
+    if (wait.timeout === 0 || queue.length >= this.maxWaiting || this.shutdown !== undefined) return this.refuse(wait);
     const waiter = new Waiter<C>(wait, this.returns);
     const promise = new Promise<PoolLease<C>>((resolve, reject) => {
       waiter.resolve = resolve;
       waiter.reject = reject;
     });
-    const mayWait = wait.timeout > 0 && queue.length < settings.maxWaiting;
     // First of all: whoever comes from inside a hook that is called from here on comes later.
-    if (mayWait) queue.join(waiter);
-    this.start();
-    if (!mayWait) throw this.refusal(waiter);
-    // What is being checked already may hang; what is idle now can be checked beside it.
-    if (stock.idle.newest !== undefined) stock.ping(stock.idle.newest);
-    this.changed();
+    queue.join(waiter);
+    if (!this.started || stock.hasRoom || stock.idle.newest !== undefined) this.provide();
     return promise;
   }
 
-  private refusal(waiter: Waiter<C>): Error {
-    // Likewise.
+  /** There may be something to do for whoever has come. */
+  private provide(): void {
+    const { stock } = this;
+    this.start();
+    // What is being checked already may hang; what is idle now can be checked beside it.
+    if (stock.idle.newest !== undefined) stock.ping(stock.idle.newest);
+    this.changed();
+  }
+
+  private refuse(wait: Wait): Promise<never> {
+    this.start();
+    return Promise.reject(this.refusal(wait));
+  }
+
+  private refusal(wait: Wait): Error {
+    // It was closed before, or by a hook that was called meanwhile.
     if (this.shutdown !== undefined) return new PoolClosedError(this.name);
-    if (waiter.wait.timeout === 0) return this.timeoutError(waiter);
-    return new PoolOverloadedError(this.name, this.settings.maxWaiting, this.counts());
+    if (wait.timeout === 0) return this.timeoutError(0, undefined);
+    return new PoolOverloadedError(this.name, this.maxWaiting, this.counts());
   }
 
   /** A slot, a connection or a caller has come or gone: whatever can be done now is begun. */
@@ -424,7 +439,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.stock.setVital(closing || this.queue.length > 0 || this.readiness.isAwaited);
   }
 
-  private timeoutError(waiter: Waiter<C>): AcquireTimeoutError {
+  private timeoutError(timeout: number, returned: number | undefined): AcquireTimeoutError {
     this.totals.acquireTimeouts++;
     const counts = this.counts();
     const { filler } = this.stock;
@@ -435,10 +450,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
       downFor: failingSince === undefined ? undefined : this.clock.now() - failingSince,
       failures: filler.failures,
       lastError,
-      returned: waiter.wait.timeout === 0 ? undefined : this.returns - waiter.returnsBefore,
+      returned,
     });
     const options = failingSince === undefined ? undefined : { cause: lastError };
-    return new AcquireTimeoutError(this.name, waiter.wait.timeout, counts, reason, options);
+    return new AcquireTimeoutError(this.name, timeout, counts, reason, options);
   }
 
   /** Leases that are over, to tell a time-out whether any ended while its caller waited. */

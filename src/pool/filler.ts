@@ -194,8 +194,14 @@ export class Filler<C> {
     });
     entry.pending = call;
     entry.begunIn = this.outage;
-    const attempt = this.failures + 1;
-    call.run((signal) => this.factory.connect({ pool: name, attempt, signal }));
+    const context = {
+      pool: name,
+      attempt: this.failures + 1,
+      get signal() {
+        return call.signal;
+      },
+    };
+    call.run(() => this.factory.connect(context));
   }
 
   private remove(entry: PooledConnection<C>): void {

@@ -16,7 +16,8 @@ export class HookCall<T> implements Deadline {
   due = 0;
   sooner: Deadline | undefined;
   later: Deadline | undefined;
-  private readonly controller = new AbortController();
+  private controller: AbortController | undefined;
+  private aborted: { readonly reason: unknown } | undefined;
   private over = false;
 
   /** @param deadlines where the call's time-out runs; their `onDue` must call {@link timeOut} */
@@ -26,11 +27,20 @@ export class HookCall<T> implements Deadline {
     private readonly outcome: HookOutcome<T>,
   ) {}
 
-  run(hook: (signal: AbortSignal) => T | PromiseLike<T>): void {
+  /** Aborted when nobody waits for the call any more. Made when it is asked for: it costs more than all the rest of a call. */
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.aborted !== undefined) this.controller.abort(this.aborted.reason);
+    }
+    return this.controller.signal;
+  }
+
+  run(hook: () => T | PromiseLike<T>): void {
     this.deadlines.add(this);
     let result: T | PromiseLike<T>;
     try {
-      result = hook(this.controller.signal);
+      result = hook();
     } catch (error) {
       result = Promise.reject(error);
     }
@@ -40,7 +50,7 @@ export class HookCall<T> implements Deadline {
   /** Nobody is interested any more; aborts the hook's signal and tells nobody. */
   giveUp(reason: unknown): void {
     this.finish();
-    this.controller.abort(reason);
+    this.abort(reason);
   }
 
   timeOut(): void {
@@ -48,7 +58,12 @@ export class HookCall<T> implements Deadline {
     const error = this.timeoutError();
     this.outcome.failed(error);
     // Last, for whoever listens to the signal may call the pool.
-    this.controller.abort(error);
+    this.abort(error);
+  }
+
+  private abort(reason: unknown): void {
+    this.aborted = { reason };
+    this.controller?.abort(reason);
   }
 
   private async follow(result: T | PromiseLike<T>): Promise<void> {

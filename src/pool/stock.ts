@@ -258,6 +258,11 @@ export class Stock<C> {
     this.mindsUse = isLooked || this.idle.order === 'lifo';
   }
 
+  /** Whether there may be more connections. */
+  get hasRoom(): boolean {
+    return this.census.total < this.bounds.max;
+  }
+
   private isTooMany(): boolean {
     return this.census.live > this.bounds.max;
   }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import { Deadlines, type Deadline } from './deadlines.js';
-import { HeadDeadline } from './head-deadline.js';
+import { DueAlarm } from './due-alarm.js';
 import type { PoolLease } from './lease.js';
 
 /** How somebody waits. Callers without options of their own share one. */
@@ -12,10 +12,9 @@ export interface Wait {
   readonly origin: string | undefined;
 }
 
-/** When somebody came. */
+/** When somebody came; Infinity while nobody has looked. */
 interface Arrival {
   at: number;
-  isShared: boolean;
 }
 
 /** A caller who waits for a connection. There may be a hundred thousand, so they hold no more than they must. */
@@ -25,8 +24,8 @@ export class Waiter<C> {
   /** Neighbours in the queue. */
   ahead: Waiter<C> | undefined;
   behind: Waiter<C> | undefined;
-  /** Set as he joins the queue. */
-  arrival!: Arrival;
+  /** While he is in the queue. */
+  arrival: Arrival | undefined;
   /** If his time-out is not the usual one. */
   deadline: OwnDeadline<C> | undefined;
 
@@ -63,17 +62,19 @@ export interface WaitQueueHost<C> {
   deserted(): void;
 }
 
-/** From so many waiting callers on, those who come in one go share their time of arrival. */
+/** From so many waiting callers on, those who come in the same turn of the event loop share their time of arrival. */
 const CROWD = 8;
-
-const SOON = Promise.resolve();
 
 /** Callers in the order in which they came. To join, to be served and to leave are O(1) each. */
 export class WaitQueue<C> {
   first: Waiter<C> | undefined;
   length = 0;
   private last: Waiter<C> | undefined;
-  private readonly usualDeadline: HeadDeadline<Waiter<C>>;
+  private readonly usualTimeout: number;
+  /** For callers with the usual time-out: they come due in the order in which they wait. */
+  private readonly usualAlarm: DueAlarm;
+  /** The first of those when it was last looked at. He may have left. */
+  private usualFirst: Waiter<C> | undefined;
   /** For callers with a time-out of their own: one list for each length of time. */
   private readonly otherDeadlines = new Map<number, Deadlines<OwnDeadline<C>>>();
   /** One listener for all who wait with a signal: at the eleventh on one signal Node would warn of a leak. */
@@ -83,34 +84,29 @@ export class WaitQueue<C> {
 
   constructor(
     private readonly clock: Clock,
-    private readonly usualTimeout: number,
+    /** How those wait who have no options of their own. */
+    private readonly usualWait: Wait,
     private readonly host: WaitQueueHost<C>,
   ) {
-    const order = {
-      dueAt: ({ arrival }: Waiter<C>): number => arrival.at + usualTimeout,
-      next: ({ behind }: Waiter<C>): Waiter<C> | undefined => this.usualFrom(behind),
-      expire: (waiter: Waiter<C>): void => this.expire(waiter),
-    };
-    this.usualDeadline = new HeadDeadline(clock, order, true);
+    this.usualTimeout = usualWait.timeout;
+    this.usualAlarm = new DueAlarm(clock, (now) => this.expireUsual(now));
   }
 
   /** How long the first has waited, in milliseconds. */
   get longestWait(): number {
-    return this.first === undefined ? 0 : this.clock.now() - this.first.arrival.at;
+    return this.first === undefined ? 0 : Math.max(0, this.clock.now() - arrivalOf(this.first));
   }
 
   join(waiter: Waiter<C>): void {
     const { wait } = waiter;
-    waiter.arrival = this.length < CROWD ? { at: this.clock.now(), isShared: false } : this.arrivalInCrowd();
+    waiter.arrival = this.length < CROWD ? this.arrivalNow(wait.timeout) : (this.arrival ?? this.arrivalOfCrowd());
     waiter.ahead = this.last;
     if (this.last === undefined) this.first = waiter;
     else this.last.behind = waiter;
     this.last = waiter;
     this.length++;
-    if (wait.timeout === this.usualTimeout) this.usualDeadline.joined(waiter);
-    else this.limit(waiter);
-    if (wait.signal !== undefined) this.heed(waiter, wait.signal);
-    if (this.length === 1) this.host.demandChanged();
+    if (wait !== this.usualWait) this.heedOptions(waiter);
+    if (this.length === 1) this.setAwaited(true);
   }
 
   /** Hands the first caller his lease; he owns it before he leaves the queue. */
@@ -125,29 +121,51 @@ export class WaitQueue<C> {
 
   /** Lets go of all timers; only for an empty queue. */
   clear(): void {
-    this.usualDeadline.clear();
+    this.usualAlarm.clear();
+  }
+
+  private arrivalNow(timeout: number): Arrival {
+    const at = this.clock.now();
+    if (timeout === this.usualTimeout) this.usualAlarm.setFor(at + timeout);
+    return { at };
   }
 
   /**
-   * To ask for the time costs more than all the rest of waiting, so those share an answer who come before the promise jobs
-   * that are pending now are done. At the end of that it is asked for again: nobody's time may be up too early, however
-   * long it took, and nobody's is late by more.
+   * To ask for the time costs half as much as all the rest of waiting, so a crowd asks once, at the end of the turn in which
+   * it comes. Nobody's time is up too early then, and nobody's is late by more than this turn, in which no timer could ring.
    */
-  private arrivalInCrowd(): Arrival {
-    const { arrival } = this;
-    if (arrival !== undefined) {
-      arrival.isShared = true;
-      return arrival;
-    }
-    void SOON.then(this.hasCome);
-    return (this.arrival = { at: this.clock.now(), isShared: false });
+  private arrivalOfCrowd(): Arrival {
+    this.clock.setImmediate(this.hasCome);
+    return (this.arrival = { at: Infinity });
   }
 
   private readonly hasCome = (): void => {
     const arrival = this.arrival!;
     this.arrival = undefined;
-    if (arrival.isShared) arrival.at = this.clock.now();
+    arrival.at = this.clock.now();
+    // Else the pool may be closed, and must leave no timer behind.
+    if (this.length > 0) this.usualAlarm.setFor(arrival.at + this.usualTimeout);
   };
+
+  private expireUsual(now: number): number {
+    const start = this.usualFirst;
+    let waiter = start?.arrival === undefined ? this.usualFrom(this.first) : start;
+    while (waiter !== undefined && arrivalOf(waiter) + this.usualTimeout <= now) {
+      const next = this.usualFrom(waiter.behind);
+      this.expire(waiter);
+      // A hook that this called may have made others leave.
+      waiter = next === undefined || next.arrival !== undefined ? next : this.usualFrom(this.first);
+    }
+    this.usualFirst = waiter;
+    return waiter === undefined ? Infinity : arrivalOf(waiter) + this.usualTimeout;
+  }
+
+  /** The first with the usual time-out, from this one on. */
+  private usualFrom(start: Waiter<C> | undefined): Waiter<C> | undefined {
+    let waiter = start;
+    while (waiter !== undefined && waiter.wait.timeout !== this.usualTimeout) waiter = waiter.behind;
+    return waiter;
+  }
 
   private expire(waiter: Waiter<C>): void {
     this.desert(waiter, this.host.timeoutError(waiter));
@@ -160,8 +178,7 @@ export class WaitQueue<C> {
   }
 
   private leave(waiter: Waiter<C>): void {
-    const { ahead, behind, wait } = waiter;
-    this.usualDeadline.leaving(waiter);
+    const { ahead, behind } = waiter;
     if (ahead === undefined) this.first = behind;
     else ahead.behind = behind;
     if (behind === undefined) this.last = ahead;
@@ -169,10 +186,27 @@ export class WaitQueue<C> {
     // One who has gone but has lived for long enough to count as old would keep all behind him from being collected.
     waiter.ahead = undefined;
     waiter.behind = undefined;
+    waiter.arrival = undefined;
     this.length--;
-    if (waiter.deadline !== undefined) this.unlimit(waiter.deadline);
+    if (waiter.wait !== this.usualWait) this.unheedOptions(waiter);
+    if (this.length === 0) this.setAwaited(false);
+  }
+
+  private setAwaited(isAwaited: boolean): void {
+    this.usualAlarm.keepAlive(isAwaited);
+    this.host.demandChanged();
+  }
+
+  private heedOptions(waiter: Waiter<C>): void {
+    const { timeout, signal } = waiter.wait;
+    if (timeout !== this.usualTimeout) this.limit(waiter, timeout);
+    if (signal !== undefined) this.heed(waiter, signal);
+  }
+
+  private unheedOptions(waiter: Waiter<C>): void {
+    const { deadline, wait } = waiter;
+    if (deadline !== undefined) this.unlimit(deadline);
     if (wait.signal !== undefined) this.unheed(waiter, wait.signal);
-    if (this.length === 0) this.host.demandChanged();
   }
 
   private heed(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -196,15 +230,7 @@ export class WaitQueue<C> {
     this.bySignal.delete(signal);
   }
 
-  /** The first with the usual time-out, from this one on. */
-  private usualFrom(start: Waiter<C> | undefined): Waiter<C> | undefined {
-    let waiter = start;
-    while (waiter !== undefined && waiter.wait.timeout !== this.usualTimeout) waiter = waiter.behind;
-    return waiter;
-  }
-
-  private limit(waiter: Waiter<C>): void {
-    const { timeout } = waiter.wait;
+  private limit(waiter: Waiter<C>, timeout: number): void {
     if (timeout === Infinity) return;
     let deadlines = this.otherDeadlines.get(timeout);
     if (deadlines === undefined) {
@@ -222,4 +248,9 @@ export class WaitQueue<C> {
     deadlines.clear();
     this.otherDeadlines.delete(deadlines.duration);
   }
+}
+
+/** Only of one who waits. */
+function arrivalOf<C>(waiter: Waiter<C>): number {
+  return waiter.arrival!.at;
 }

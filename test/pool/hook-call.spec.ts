@@ -57,8 +57,8 @@ describe('a call of a hook', () => {
   test('that hangs fails at its time-out, and its signal says why', async () => {
     const { clock, told, call } = setUp();
     let signal!: AbortSignal;
-    call.run((given) => {
-      signal = given;
+    call.run(() => {
+      signal = call.signal;
       return new Promise(() => {});
     });
     await clock.advance(99);
@@ -103,12 +103,24 @@ describe('a call of a hook', () => {
     expect(unhandled).toEqual([]);
   });
 
+  test.each(['timed out', 'not wanted'])(
+    'whose signal is asked for only after it was over (%s) has it aborted',
+    async (why) => {
+      const { clock, call } = setUp();
+      call.run(() => new Promise(() => {}));
+      if (why === 'timed out') await clock.advance(100);
+      else call.giveUp(why);
+      expect([call.signal.aborted, call.signal.reason]).toEqual([true, why]);
+      expect(call.signal).toBe(call.signal);
+    },
+  );
+
   test('that is given up has its signal aborted, tells nobody, and hands over a late value', async () => {
     const { clock, told, call } = setUp();
     let signal!: AbortSignal;
     let finish!: (value: string) => void;
-    call.run((given) => {
-      signal = given;
+    call.run(() => {
+      signal = call.signal;
       return new Promise((resolve) => (finish = resolve));
     });
     call.giveUp('not wanted');

@@ -14,34 +14,26 @@ interface LeaseScenario {
   readonly leases: number;
   readonly goal?: Goal;
   work(subject: Subject, check: Check, leases: number): Promise<void>;
+  /** Done before each batch, without being timed. */
+  before?(): void;
 }
 
 /** Without waiting, and with; the goals of the project, as times the floor. */
 const GOAL = { free: { times: 1.2 }, waiting: { times: 1.35 } };
 
-function leaseScenario({ name, size, held = 0, leases, goal, work }: LeaseScenario): Scenario {
+function leaseScenario({ name, size, held = 0, leases, goal, work, before }: LeaseScenario): Scenario {
   return poolScenario({ name, unit: 'ns', per: 'lease', goal }, async (make, check) => {
     const subject = make({ size, connect });
     await fill(subject, size);
     for (let count = 0; count < held; count++) check.lend(subject.connectionOf(await subject.acquire()));
     return {
       batch: () => {
-        litter();
+        before?.();
         return timed(leases, () => work(subject, check, leases));
       },
     };
   });
 }
-
-/**
- * Makes garbage, now more and now less. Were all batches alike, V8 would collect garbage always in the same places, with all
- * callers waiting in the one contestant's and with none in the other's, and that would be all that is measured.
- */
-function litter(): void {
-  for (let left = Math.random() * 2_000; left > 0; left--) litters[Math.floor(left) % 8] = new Array(1_000).fill(left);
-}
-
-const litters: unknown[] = [];
 
 /** One caller, who never waits. */
 async function one(subject: Subject, check: Check, leases: number): Promise<void> {
@@ -101,6 +93,18 @@ function many(callers: number, hold: () => Promise<unknown>): LeaseScenario['wor
   };
 }
 
+/**
+ * Makes garbage, now more and now less. Were all bursts alike, V8 would collect garbage always at the same moment of a burst,
+ * with all callers waiting in the one contestant's and with none in the other's, and that would be all that is measured.
+ */
+function litter(): void {
+  for (let left = Math.random() * 10_000; left > 0; left--) {
+    litters[Math.floor(left) % 8] = Array.from({ length: 100 }, () => left);
+  }
+}
+
+const litters: unknown[] = [];
+
 /** All come at once, and each gives back as soon as he is served. */
 async function burst(subject: Subject, check: Check, leases: number): Promise<void> {
   const caller = async (): Promise<void> => {
@@ -141,6 +145,6 @@ export const LEASES: readonly Scenario[] = [
   }),
   leaseScenario({ name: '100 on 10, for a turn', size: 10, leases: 2_000, goal: GOAL.waiting, work: many(100, turn) }),
   ...[1_000, 10_000, 100_000].map((leases) =>
-    leaseScenario({ name: `${leases} at once`, size: 10, leases, goal: GOAL.waiting, work: burst }),
+    leaseScenario({ name: `${leases} at once`, size: 10, leases, goal: GOAL.waiting, work: burst, before: litter }),
   ),
 ];
