@@ -122,9 +122,13 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws AcquireTimeoutError, PoolOverloadedError, PoolClosedError, or the reason of an aborted signal
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options !== undefined || this.stock.mustAsk) return this.acquireWithCare(options);
-    const free = this.takeFree();
-    return free === undefined ? this.wait(this.usualWait) : Promise.resolve(this.lease(free, this.usualWait));
+    try {
+      if (options !== undefined || this.stock.mustAsk) return Promise.resolve(this.borrow(options, this.acquire));
+      const free = this.takeFree();
+      return free === undefined ? this.wait(this.usualWait) : Promise.resolve(this.lease(free, this.usualWait));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -281,15 +285,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   // The same with care -------------------------------------------------------------------------------------------------
 
-  private acquireWithCare(options: AcquireOptions | undefined): Promise<PoolLease<C>> {
-    try {
-      return Promise.resolve(this.borrow(options, this.acquire));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** @throws PoolClosedError, the reason of an aborted signal, PoolSettingsError */
+  /** @throws PoolOverloadedError, PoolClosedError, the reason of an aborted signal, PoolSettingsError */
   private borrow(
     options: AcquireOptions | undefined,
     method: (...args: never[]) => unknown,
@@ -387,7 +383,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private wait(wait: Wait): Promise<PoolLease<C>> {
     const { queue, stock } = this;
-    if (wait.timeout === 0 || queue.length >= this.maxWaiting || this.shutdown !== undefined) return this.refuse(wait);
+    if (wait.timeout === 0 || queue.length >= this.maxWaiting || this.shutdown !== undefined) this.refuse(wait);
     const waiter = new Waiter<C>(wait, this.returns);
     const promise = new Promise<PoolLease<C>>((resolve, reject) => {
       waiter.resolve = resolve;
@@ -408,16 +404,12 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.changed();
   }
 
-  private refuse(wait: Wait): Promise<never> {
+  private refuse(wait: Wait): never {
     this.start();
-    return Promise.reject(this.refusal(wait));
-  }
-
-  private refusal(wait: Wait): Error {
     // It was closed before, or by a hook that was called meanwhile.
-    if (this.shutdown !== undefined) return new PoolClosedError(this.name);
-    if (wait.timeout === 0) return this.timeoutError(0, undefined);
-    return new PoolOverloadedError(this.name, this.maxWaiting, this.counts());
+    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
+    if (wait.timeout === 0) throw this.timeoutError(0, undefined);
+    throw new PoolOverloadedError(this.name, this.maxWaiting, this.counts());
   }
 
   /** A slot, a connection or a caller has come or gone: whatever can be done now is begun. */

@@ -2,8 +2,8 @@ import type { PooledConnection } from './pooled-connection.js';
 
 type Slot<C> = PooledConnection<C> | undefined;
 
-/** A power of two, as every capacity is. */
-const FIRST_CAPACITY = 16;
+/** A power of two, as every capacity is; small, so that whoever tries a small pool has seen it grow. */
+const FIRST_CAPACITY = 2;
 
 /**
  * Idle connections. Where the longest idle is lent first, they are in the order of their last use or ping, and all is O(1).

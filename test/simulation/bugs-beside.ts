@@ -56,14 +56,14 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
   {
     name: 'one caller too many may wait',
     file: 'connection-pool.ts',
-    from: 'queue.length < settings.maxWaiting',
-    to: 'queue.length <= settings.maxWaiting',
+    from: 'queue.length >= this.maxWaiting',
+    to: 'queue.length > this.maxWaiting',
   },
   {
     name: 'who would not wait waits all the same',
     file: 'connection-pool.ts',
-    from: 'const mayWait = timeout > 0 &&',
-    to: 'const mayWait = timeout >= 0 &&',
+    from: 'if (wait.timeout === 0 || queue',
+    to: 'if (wait.timeout < 0 || queue',
   },
   {
     name: 'who waits when the pool begins to close is turned away though time remains',
@@ -94,8 +94,8 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
   {
     name: 'one that comes from its check is lent unasked',
     file: 'connection-pool.ts',
-    from: 'entry.state !== State.leased && queue.first !== undefined && !stock.isUsable(entry)',
-    to: 'entry.state === State.connecting && queue.first !== undefined && !stock.isUsable(entry)',
+    from: 'if (this.queue.first === undefined || this.stock.isUsable(entry)) return true;',
+    to: 'if (entry.state === State.checking || this.queue.first === undefined || this.stock.isUsable(entry)) return true;',
   },
   {
     name: 'an isUsable() that closes the pool lends a closed connection',
@@ -158,5 +158,31 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
     file: 'filler.ts',
     from: '  private remove(entry: PooledConnection<C>): void {\n    this.census.move(entry, State.closed);\n    this.entries.delete(entry);',
     to: '  private remove(entry: PooledConnection<C>): void {\n    this.census.move(entry, State.closed);',
+  },
+
+  // What the road of a lease leaves out, where it may not
+  {
+    name: 'where an idle connection goes from the middle, the gap is not noticed',
+    file: 'idle-queue.ts',
+    from: 'this.gaps++;',
+    to: '',
+  },
+  {
+    name: 'a full ring of idle connections is taken for an empty one',
+    file: 'idle-queue.ts',
+    from: 'if (this.end === this.head) this.makeRoom();',
+    to: '',
+  },
+  {
+    name: 'of several callers with the usual time-out only the first is told that it is up',
+    file: 'wait-queue.ts',
+    from: 'return waiter === undefined ? Infinity : arrivalOf(waiter) + this.usualTimeout;',
+    to: 'return Infinity;',
+  },
+  {
+    name: 'when those of a crowd came is not noted',
+    file: 'wait-queue.ts',
+    from: 'arrival.at = this.clock.now();',
+    to: '',
   },
 ];

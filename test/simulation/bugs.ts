@@ -37,8 +37,8 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'a connection serves once more than it may',
     file: 'connection-pool.ts',
-    from: '++entry.uses >= this.settings.maxUses',
-    to: '++entry.uses > this.settings.maxUses',
+    from: '++entry.uses >= this.maxUses',
+    to: '++entry.uses > this.maxUses',
   },
   {
     name: 'a resize to less leaves idle connections open',
@@ -63,8 +63,8 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'the second in the queue is served first',
     file: 'connection-pool.ts',
-    from: 'const waiter = queue.first;',
-    to: 'const waiter = queue.first?.behind ?? queue.first;',
+    from: 'else this.hand(entry, first);',
+    to: 'else this.hand(entry, first.behind ?? first);',
   },
   {
     name: 'an aborted caller is not let go',
@@ -86,15 +86,15 @@ const ON_THE_ROAD: readonly Bug[] = [
   },
   {
     name: 'a stall of the event loop times callers out though their connection has come',
-    file: 'deadlines.ts',
-    from: 'this.clock.setImmediate(() => this.expire(now));',
-    to: 'this.expire(now);',
+    file: 'due-alarm.ts',
+    from: 'clock.setImmediate(() => this.setFor(expire(now)));',
+    to: 'this.setFor(expire(now));',
   },
   {
     name: 'of several deadlines only the first is heeded',
     file: 'deadlines.ts',
-    from: 'if (this.first !== undefined) this.alarm.setFor(this.first.due);',
-    to: '',
+    from: 'return this.first?.due ?? Infinity;',
+    to: 'return Infinity;',
   },
   {
     name: 'ready() wants one more than there are',
@@ -131,20 +131,20 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'where somebody waits, a connection is not reset',
     file: 'connection-pool.ts',
-    from: 'this.factory.reset !== undefined && !this.mustGo(entry)',
-    to: 'this.factory.reset !== undefined && !this.mustGo(entry) && this.queue.length === 0',
+    from: 'this.resets && !this.mustGo(entry)',
+    to: 'this.resets && !this.mustGo(entry) && this.queue.length === 0',
   },
   {
     name: 'a lease can be given back twice',
     file: 'lease.ts',
-    from: 'if (entry === undefined) return;\n    this.entry = undefined;',
-    to: 'if (entry === undefined) return;',
+    from: 'this.entry = undefined;\n    this.home.receive(entry);',
+    to: 'this.home.receive(entry);',
   },
   {
     name: 'what has not been looked at for long is lent all the same',
     file: 'connection-pool.ts',
-    from: 'entry !== undefined && this.isStale(entry) ? this.fresh() : entry',
-    to: 'entry',
+    from: 'next !== undefined && this.isStale(next) ? this.fresh() : next',
+    to: 'next',
   },
   {
     name: 'siblings of a broken connection are not looked at',

@@ -21,10 +21,10 @@ export const BUGS: readonly Bug[] = [
     to: 'this.totals.acquired++;\n    ((globalThis as { kept?: unknown[] }).kept ??= []).push(lease, new Array(50).fill(0));',
   },
   {
-    name: 'each return leaves a timer',
+    name: 'each lease leaves a timer',
     file: 'connection-pool.ts',
-    from: 'this.returns++;',
-    to: 'this.returns++;\n    if (this.returns % 100 === 0) this.clock.setTimeout(() => {}, 1e9);',
+    from: 'this.totals.acquired++;',
+    to: 'this.totals.acquired++;\n    if (this.totals.acquired % 100 === 0) this.clock.setTimeout(() => {}, 1e9);',
   },
   {
     name: 'one broken connection in three is not closed',
