@@ -65,7 +65,7 @@ export class Filler<C> {
   /** Begins what may be begun now. */
   fill(): void {
     while (this.outage === undefined && this.mayBegin()) this.begin();
-    if (this.outage !== undefined) this.work(this.clock.now());
+    this.work();
   }
 
   /** The connect of this entry has failed. */
@@ -156,9 +156,10 @@ export class Filler<C> {
   }
 
   /** While connects fail: look who has held, begin the connect that is due, and set the alarm for what comes next. */
-  private work(now: number): void {
+  private work(time?: number): void {
     const { outage } = this;
     if (outage === undefined) return;
+    const now = time ?? this.clock.now();
     this.onProbation = this.onProbation.filter((entry) => !isGone(entry));
     const [oldest] = this.onProbation;
     if (oldest !== undefined && now >= endOfProbation(oldest)) {
