@@ -1,16 +1,18 @@
+import { ACQUIRE, areLeasesHeard, RESIZE, USE, type AcquireEvent, type UseEvent } from './channels.js';
 import type { Clock } from './clock.js';
 import { noteBrokenBy } from './connection-error.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import type { Duration } from './duration.js';
 import { AcquireTimeoutError, PoolClosedError, PoolOverloadedError, type PoolCounts } from './errors.js';
 import { LeakWatch } from './leak-watch.js';
-import { PoolLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
+import { PoolLease, TracedLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
 import { PoolLog } from './pool-log.js';
 import { isGone, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
 import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
 import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
 import { Shutdown } from './shutdown.js';
+import { Span } from './span.js';
 import { Totals, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
 import { Judge } from './verdict.js';
@@ -59,7 +61,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   constructor(factory: ConnectionFactory<C>, settings: PoolSettings = {}) {
     this.settings = resolveSettings(factory, settings);
     const { name, clock, logger, acquireTimeout, maxUses, maxWaiting, leakDetection, connectionErrors } = this.settings;
-    this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined };
+    this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined, span: undefined };
     this.maxUses = maxUses;
     this.maxWaiting = maxWaiting;
     this.resets = factory.reset !== undefined;
@@ -98,7 +100,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
    */
   async use<R>(work: (connection: C, lease: Lease<C>) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
     let lease: PoolLease<C>;
-    if (options === undefined && !this.stock.mustAsk) {
+    if (options === undefined && !this.mustTakeCare()) {
       const free = this.takeFree();
       lease = free === undefined ? await this.wait(this.usualWait) : this.lease(free, this.usualWait);
     } else {
@@ -123,7 +125,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
     try {
-      if (options !== undefined || this.stock.mustAsk) return Promise.resolve(this.borrow(options, this.acquire));
+      if (options !== undefined || this.mustTakeCare()) return Promise.resolve(this.borrow(options, this.acquire));
       const free = this.takeFree();
       return free === undefined ? this.wait(this.usualWait) : Promise.resolve(this.lease(free, this.usualWait));
     } catch (error) {
@@ -136,10 +138,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws PoolClosedError
    */
   tryAcquire(): Lease<C> | undefined {
-    const wait = this.readWait(undefined, this.tryAcquire);
+    const wait = this.readWait(undefined, this.tryAcquire, undefined);
     this.start();
     const entry = this.takeUsable();
-    return entry === undefined ? undefined : this.lease(entry, wait);
+    return entry === undefined ? undefined : this.lendInSight(entry, wait);
   }
 
   /** Begins to open connections, in the background. `acquire()` and `ready()` start a pool by themselves. */
@@ -179,6 +181,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     const bounds = readSize(this.name, size);
     this.stock.resize(bounds);
     this.changed();
+    if (RESIZE.hasSubscribers) RESIZE.publish({ pool: this.name, size: bounds });
   }
 
   /** Replaces every connection: idle ones now, leased ones on return. For after a failover, or a change of password. */
@@ -231,6 +234,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // each call that it leaves in costs about what a tenth of a lease does (docs/performance.md). Whatever is asked for only
   // now and then stands in methods of its own, "with care".
 
+  private mustTakeCare(): boolean {
+    return this.stock.mustAsk || areLeasesHeard();
+  }
+
   /** The idle connection whose turn it is, which can be lent unasked. */
   private takeFree(): PooledConnection<C> | undefined {
     const entry = this.stock.idle.take();
@@ -239,11 +246,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
   }
 
   private lease(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
-    const lease = new PoolLease(this.home, entry, wait.signal);
     this.totals.acquired++;
     if (++entry.uses >= this.maxUses) entry.doom ??= 'expired';
-    if (this.stock.mustAsk) this.leaseWithCare(entry, lease, wait);
-    return lease;
+    if (this.stock.mustAsk || wait !== this.usualWait) return this.leaseWithCare(entry, wait);
+    return new PoolLease(this.home, entry, undefined);
   }
 
   /** A lease has ended well. */
@@ -278,7 +284,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private hand(entry: PooledConnection<C>, waiter: Waiter<C>): void {
     if (entry.state !== State.leased) this.stock.census.move(entry, State.leased);
-    this.queue.serve(waiter, this.lease(entry, waiter.wait));
+    const { wait } = waiter;
+    const lease = this.lease(entry, wait);
+    this.queue.serve(waiter, lease);
+    if (wait !== this.usualWait) this.tellServed(wait, lease);
     // What else was on its way to him is wanted no more.
     if (this.shutdown !== undefined) this.shutdown.proceed();
   }
@@ -290,19 +299,54 @@ export class ConnectionPool<C> implements AsyncDisposable {
     options: AcquireOptions | undefined,
     method: (...args: never[]) => unknown,
   ): PoolLease<C> | Promise<PoolLease<C>> {
-    const wait = this.readWait(options, method);
-    const entry = this.takeUsable();
-    return entry === undefined ? this.wait(wait) : this.lease(entry, wait);
+    const span = this.spanOfAcquire();
+    span?.start();
+    try {
+      const wait = this.readWait(options, method, span);
+      const entry = this.takeUsable();
+      return entry === undefined ? this.waitInSight(wait) : this.lendInSight(entry, wait);
+    } catch (error) {
+      span?.fail(error);
+      span?.end();
+      throw error;
+    }
   }
 
-  private readWait(options: AcquireOptions | undefined, method: (...args: never[]) => unknown): Wait {
+  private readWait(
+    options: AcquireOptions | undefined,
+    method: (...args: never[]) => unknown,
+    span: Span<AcquireEvent> | undefined,
+  ): Wait {
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    if (options === undefined && this.leaks === undefined) return this.usualWait;
+    if (options === undefined && this.leaks === undefined && !areLeasesHeard()) return this.usualWait;
     const signal = readSignal(this.name, options?.signal);
     if (signal?.aborted === true) throw signal.reason as Error;
     const { acquireTimeout } = this.settings;
     const timeout = options?.timeout === undefined ? acquireTimeout : readTimeout(this.name, options.timeout);
-    return { timeout, signal, origin: this.leaks === undefined ? undefined : LeakWatch.origin(method) };
+    return { timeout, signal, origin: this.leaks === undefined ? undefined : LeakWatch.origin(method), span };
+  }
+
+  /** Tells observers only when all is done: they may call the pool. */
+  private lendInSight(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
+    const lease = this.lease(entry, wait);
+    wait.span?.end();
+    if (lease instanceof TracedLease) lease.begun();
+    return lease;
+  }
+
+  private waitInSight(wait: Wait): Promise<PoolLease<C>> {
+    const promise = this.wait(wait);
+    wait.span?.end();
+    return promise;
+  }
+
+  private tellServed(wait: Wait, lease: PoolLease<C>): void {
+    wait.span?.asyncEnd();
+    if (lease instanceof TracedLease) lease.begun();
+  }
+
+  private spanOfAcquire(): Span<AcquireEvent> | undefined {
+    return Span.isHeard(ACQUIRE) ? new Span<AcquireEvent>(ACQUIRE, { pool: this.name, waits: false }) : undefined;
   }
 
   /** An idle connection that says it can be lent as it is. */
@@ -332,9 +376,13 @@ export class ConnectionPool<C> implements AsyncDisposable {
     return entry;
   }
 
-  private leaseWithCare(entry: PooledConnection<C>, lease: PoolLease<C>, wait: Wait): void {
+  private leaseWithCare(entry: PooledConnection<C>, { signal, origin }: Wait): PoolLease<C> {
     entry.reception = undefined;
-    this.leaks?.taken(entry, lease, wait.origin!);
+    const lease = Span.isHeard(USE)
+      ? new TracedLease(this.home, entry, signal, new Span<UseEvent>(USE, { pool: this.name }))
+      : new PoolLease(this.home, entry, signal);
+    this.leaks?.taken(entry, lease, origin!);
+    return lease;
   }
 
   private receiveWithCare(entry: PooledConnection<C>): void {
@@ -384,6 +432,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private wait(wait: Wait): Promise<PoolLease<C>> {
     const { queue, stock } = this;
     if (wait.timeout === 0 || queue.length >= this.maxWaiting || this.shutdown !== undefined) this.refuse(wait);
+    if (wait.span !== undefined) wait.span.event.waits = true;
     const waiter = new Waiter<C>(wait, this.returns);
     const promise = new Promise<PoolLease<C>>((resolve, reject) => {
       waiter.resolve = resolve;

@@ -1,4 +1,5 @@
 import { Alarm } from './alarm.js';
+import { CONNECT, type ConnectEvent } from './channels.js';
 import type { Clock } from './clock.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import { Deadlines } from './deadlines.js';
@@ -8,6 +9,7 @@ import { Outage } from './outage.js';
 import type { PoolLog } from './pool-log.js';
 import { isGone, PooledConnection, State, type Census } from './pooled-connection.js';
 import type { ResolvedSettings } from './settings.js';
+import { Span } from './span.js';
 import type { Totals } from './stats.js';
 
 /** A connection has held once it has lived for this long, if it was neither leased nor pinged before. */
@@ -188,21 +190,38 @@ export class Filler<C> {
     this.entries.add(entry);
     this.census.enter();
     const { name, connectTimeout } = this.settings;
+    const attempt = this.failures + 1;
+    const span = Span.isHeard(CONNECT) ? new Span<ConnectEvent>(CONNECT, { pool: name, attempt }) : undefined;
+    const fail = (error: unknown): void => {
+      span?.fail(error);
+      span?.asyncEnd();
+    };
     const call = new HookCall<C>(this.deadlines, () => new ConnectTimeoutError(name, connectTimeout), {
-      done: (connection) => this.host.arrived(entry, connection),
-      failed: (error) => this.reject(entry, error),
+      done: (connection) => {
+        this.host.arrived(entry, connection);
+        span?.asyncEnd();
+      },
+      failed: (error) => {
+        this.reject(entry, error);
+        fail(error);
+      },
+      givenUp: fail,
       late: (connection) => this.host.arrivedLate(connection),
     });
     entry.pending = call;
     entry.begunIn = this.outage;
     const context = {
       pool: name,
-      attempt: this.failures + 1,
+      attempt,
       get signal() {
         return call.signal;
       },
     };
-    call.run(() => this.factory.connect(context));
+    call.run(() => {
+      span?.start();
+      return this.factory.connect(context);
+    });
+    span?.end();
   }
 
   private remove(entry: PooledConnection<C>): void {

@@ -4,6 +4,8 @@ import type { Deadline, Deadlines } from './deadlines.js';
 export interface HookOutcome<T> {
   done(value: T): void;
   failed(error: unknown): void;
+  /** Nobody is interested any more. */
+  givenUp?(reason: unknown): void;
   /** What to do with a value that arrives after the time-out, or after the call was given up. */
   late?(value: T): void;
 }
@@ -49,8 +51,9 @@ export class HookCall<T> implements Deadline {
 
   /** Nobody is interested any more; aborts the hook's signal and tells nobody. */
   giveUp(reason: unknown): void {
-    this.finish();
+    const wasUnderWay = this.finish();
     this.abort(reason);
+    if (wasUnderWay) this.outcome.givenUp?.(reason);
   }
 
   timeOut(): void {

@@ -1,4 +1,5 @@
 import { receptionOf, tolerateErrors } from './capabilities.js';
+import { DISCARD, KEEPALIVE } from './channels.js';
 import { Checkup } from './checkup.js';
 import type { Clock } from './clock.js';
 import { Closer } from './closer.js';
@@ -110,9 +111,17 @@ export class Stock<C> {
         entry.activeAt = this.clock.now();
         this.served(entry);
         this.host.offer(entry);
+        this.tellPinged(undefined);
       },
-      failed: (error) => this.lose(entry, error, 'break'),
+      failed: (error) => {
+        this.lose(entry, error, 'break');
+        this.tellPinged(error);
+      },
     });
+  }
+
+  private tellPinged(error: unknown): void {
+    if (KEEPALIVE.hasSubscribers) KEEPALIVE.publish({ pool: this.settings.name, error });
   }
 
   /** Resets a connection that comes back from a lease. */
@@ -181,6 +190,11 @@ export class Stock<C> {
     // Nobody waits for the farewell of a broken one; its slot is free as soon as its close has been called.
     if (reason === 'broken') this.forget(entry);
     if (this.overfull) this.overfull = this.isTooMany();
+    this.tellDiscarded(reason);
+  }
+
+  private tellDiscarded(reason: CloseReason): void {
+    if (DISCARD.hasSubscribers) DISCARD.publish({ pool: this.settings.name, reason });
   }
 
   /** Closes it for what it is doomed to, or else for this reason. */
@@ -339,6 +353,7 @@ export class Stock<C> {
       this.held.delete(connection);
       this.host.changed();
     });
+    this.tellDiscarded('surplus');
   }
 
   /** A death told by watch. Whoever holds the connection may finish; nobody gets it after. */

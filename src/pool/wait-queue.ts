@@ -1,7 +1,9 @@
+import type { AcquireEvent } from './channels.js';
 import type { Clock } from './clock.js';
 import { Deadlines, type Deadline } from './deadlines.js';
 import { DueAlarm } from './due-alarm.js';
 import type { PoolLease } from './lease.js';
+import type { Span } from './span.js';
 
 /** How somebody waits. Callers without options of their own share one. */
 export interface Wait {
@@ -10,6 +12,8 @@ export interface Wait {
   readonly signal: AbortSignal | undefined;
   /** Where the caller stands, for a leak report. */
   readonly origin: string | undefined;
+  /** By which observers are told of him, if there are any. */
+  readonly span: Span<AcquireEvent> | undefined;
 }
 
 /** When somebody came; Infinity while nobody has looked. */
@@ -174,6 +178,9 @@ export class WaitQueue<C> {
   private desert(waiter: Waiter<C>, error: unknown): void {
     waiter.reject(error);
     this.leave(waiter);
+    const { span } = waiter.wait;
+    span?.fail(error);
+    span?.asyncEnd();
     this.host.deserted();
   }
 

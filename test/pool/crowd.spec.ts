@@ -98,7 +98,7 @@ describe('Callers with time-outs of their own', () => {
 
   test('who leave in the middle of others being told do not disturb that', async () => {
     const clock = new VirtualClock();
-    const usual: Wait = { timeout: 1_000, signal: undefined, origin: undefined };
+    const usual: Wait = { timeout: 1_000, signal: undefined, origin: undefined, span: undefined };
     const { signal, ...controller } = abortable();
     const queue = new WaitQueue<object>(clock, usual, {
       timeoutError: () => 'time is up',

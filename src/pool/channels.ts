@@ -1,0 +1,66 @@
+import { channel, tracingChannel, type Channel } from 'node:diagnostics_channel';
+import type { CloseReason } from './connection-factory.js';
+import type { SizeBounds } from './settings.js';
+import { Span } from './span.js';
+
+/*
+ * What can be observed of pools, through node:diagnostics_channel: whoever wants to know subscribes by name, and where
+ * nobody does nothing is published. Names and shapes are a promise (docs/channels.md).
+ */
+
+/** What all events carry. */
+interface PoolEvent {
+  /** The pool's name. */
+  readonly pool: string;
+}
+
+/** Somebody asks for a connection. */
+export interface AcquireEvent extends PoolEvent {
+  /** Known from `end` on: whether he must wait. If he does, `asyncStart` and `asyncEnd` come when that is over. */
+  waits: boolean;
+  /** What he got instead of a connection. */
+  error?: unknown;
+}
+
+/** Somebody has a connection, until he gives it back. */
+export interface UseEvent extends PoolEvent {
+  /** What his work failed with, as far as the pool was told. */
+  error?: unknown;
+}
+
+/** A connection is opened. */
+export interface ConnectEvent extends PoolEvent {
+  /** 1, and one more for each connect that failed since the last that held. */
+  readonly attempt: number;
+  error?: unknown;
+}
+
+/** A connection is closed, for whatever reason. */
+export interface DiscardEvent extends PoolEvent {
+  readonly reason: CloseReason;
+}
+
+/** A connection has been pinged. */
+export interface KeepaliveEvent extends PoolEvent {
+  /** What the ping failed with, if it did. */
+  readonly error: unknown;
+}
+
+/** A pool is to have more connections, or fewer. */
+export interface ResizeEvent extends PoolEvent {
+  readonly size: SizeBounds;
+}
+
+const name = (event: string): string => `nestjs-connection-pool:${event}`;
+
+export const ACQUIRE = tracingChannel<unknown, AcquireEvent>(name('acquire'));
+export const USE = tracingChannel<unknown, UseEvent>(name('use'));
+export const CONNECT = tracingChannel<unknown, ConnectEvent>(name('connect'));
+/** Whether anybody wants to know of leases. One look at each acquire: V8 knows what it comes to until somebody subscribes. */
+export function areLeasesHeard(): boolean {
+  return Span.isHeard(ACQUIRE) || Span.isHeard(USE);
+}
+
+export const DISCARD = channel(name('discard')) as Channel<unknown, DiscardEvent>;
+export const KEEPALIVE = channel(name('keepalive')) as Channel<unknown, KeepaliveEvent>;
+export const RESIZE = channel(name('resize')) as Channel<unknown, ResizeEvent>;
