@@ -10,6 +10,7 @@ const standing = (ratio: number, spread = 0): Standing => ({
   costs: [],
   cost: { median: 1_234, quartiles: [1_234, 1_234] },
   ratio: { median: ratio, quartiles: [ratio - spread, ratio + spread] },
+  more: { median: 0, quartiles: [0, 0] },
   also: {},
 });
 

@@ -6,12 +6,15 @@ import { SUBJECTS, type SubjectName } from './subjects.js';
 
 /** A scenario in which pools take part, as times the floor. */
 export function poolScenario(
-  scenario: Pick<Scenario, 'name' | 'unit' | 'per' | 'goal'> & { readonly subjects?: readonly SubjectName[] },
+  scenario: Pick<Scenario, 'name' | 'unit' | 'per' | 'goal' | 'als'> & {
+    readonly subjects?: readonly SubjectName[] | undefined;
+  },
   open: (make: MakeSubject, check: Check) => Promise<Run>,
 ): Scenario {
-  const names = scenario.subjects ?? (Object.keys(SUBJECTS) as SubjectName[]);
+  const { subjects, ...rest } = scenario;
+  const names = subjects ?? (Object.keys(SUBJECTS) as SubjectName[]);
   const contestants = names.map((name): [string, Open] => [name, async (check) => open(await SUBJECTS[name](), check)]);
-  return { ...scenario, reference: names[0]!, contestants: Object.fromEntries(contestants) };
+  return { ...rest, reference: names[0]!, contestants: Object.fromEntries(contestants) };
 }
 
 export function connect(): Promise<Connection> {

@@ -23,6 +23,7 @@ import type { Standing, Summary } from './summary.js';
  *           "costs": [101.2, …],                                             one a round, in the unit
  *           "cost": { "median": 101, "quartiles": [100, 103] },
  *           "ratio": { "median": 1, "quartiles": [1, 1] },                   to the reference in the same round
+ *           "more": { "median": 0, "quartiles": [0, 0] },                    less the reference in the same round
  *           "also": { "p99": { "median": 1, "quartiles": [1, 1] } }          whatever else the scenario saw
  *         },
  *         "tarn": { "void": "callers were overtaken (3 of 5000)" }

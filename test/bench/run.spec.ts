@@ -68,14 +68,15 @@ describe('A run', () => {
       goalMet: true,
       ahead: [],
       contestants: {
-        floor: { costs: [10, 10, 10], cost: same(10), ratio: same(1), also: { p99: same(3) } },
+        floor: { costs: [10, 10, 10], cost: same(10), ratio: same(1), more: same(0), also: { p99: same(3) } },
         ours: {
           costs: [12.3457, 12.3457, 12.3457],
           cost: same(12.3457),
           ratio: same(1.23457),
+          more: same(2.34568),
           also: { p99: same(3) },
         },
-        slow: { costs: [20, 20, 20], cost: same(20), ratio: same(2), also: { p99: same(3) } },
+        slow: { costs: [20, 20, 20], cost: same(20), ratio: same(2), more: same(10), also: { p99: same(3) } },
         cheat: { void: 'it cheats' },
       },
     });

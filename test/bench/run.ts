@@ -37,5 +37,5 @@ async function measureRow(row: Row, pace: Pace, worker: URL): Promise<Summary> {
   const entrants = row.contestants.map((name) => ({ name, contestant: name, worker }));
   const results = await measure(row.scenario, entrants, { ...pace, als: row.als });
   const summary = summarise(results, row.scenario.reference, row.scenario.goal);
-  return pace.judges ? summary : { ...summary, goalMet: undefined, ahead: undefined };
+  return pace.judges ? summary : { ...summary, goalMet: undefined, reached: undefined, ahead: undefined };
 }

@@ -38,8 +38,8 @@ export interface Reading {
   readonly count: number;
 }
 
-/** At most so many times the reference's, or at most so many units. */
-export type Goal = { readonly times: number } | { readonly units: number };
+/** At most so many times the reference's, at most so many units, or at most so many units more than the reference's. */
+export type Goal = { readonly times: number } | { readonly units: number } | { readonly more: number };
 
 export interface Service {
   /** Handed to each contestant. */

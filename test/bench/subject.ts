@@ -23,6 +23,8 @@ export interface SubjectConfig<C extends Pooled> {
   readonly connect: () => Promise<C>;
   /** Milliseconds for every caller, where the pool can be told so; default: what the pool does by itself. */
   readonly acquireTimeout?: number;
+  /** How many connections may be opening at once, where the pool limits that. */
+  readonly maxConnecting?: number;
 }
 
 export type MakeSubject = <C extends Pooled>(config: SubjectConfig<C>) => Subject<C>;

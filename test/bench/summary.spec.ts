@@ -36,8 +36,16 @@ describe('The summary', () => {
     [{ times: 1.1 }, false],
     [{ units: 12 }, true],
     [{ units: 11 }, false],
-  ])('says whether ours, 1.2 times the floor and 12 units, reaches the goal %j', (goal, met) => {
+    [{ more: 2 }, true],
+    [{ more: 1.9 }, false],
+  ])('says whether ours, 1.2 times the floor, 12 units and 2 more than it, reaches the goal %j', (goal, met) => {
     expect(summaryOf({ floor: FLOOR, ours: { costs: [12, 24, 12] } }, goal).goalMet).toBe(met);
+  });
+
+  test('takes the difference round by round, as it does the ratio', () => {
+    const summary = summaryOf({ floor: { costs: [10, 100, 11] }, ours: { costs: [12, 101, 14] } }, { more: 5 });
+    expect(summary).toMatchObject({ goalMet: true, reached: 2 });
+    expect(summary.standings['ours']).toMatchObject({ more: { median: 2, quartiles: [1.5, 2.5] } });
   });
 
   test('names the peers that ours does not beat; one that is as good is not beaten, one that is void is', () => {

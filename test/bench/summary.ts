@@ -17,6 +17,8 @@ export type Standing =
       readonly cost: Spread;
       /** Each round's cost, as times what the reference cost in that round: what disturbs the machine disturbs both. */
       readonly ratio: Spread;
+      /** Each round's cost, less what the reference cost in that round. */
+      readonly more: Spread;
       /** What else was seen, such as percentiles, by its name. */
       readonly also: Readonly<Record<string, Spread>>;
     }
@@ -26,6 +28,8 @@ export interface Summary {
   readonly standings: Readonly<Record<string, Standing>>;
   /** Whether ours reaches the goal; undefined where there is no goal, or nothing to compare. */
   readonly goalMet: boolean | undefined;
+  /** What ours comes to, in the terms of the goal; undefined as above. */
+  readonly reached: number | undefined;
   /** The peers (all but ours and the reference) whose median ratio is not above ours; undefined as above. */
   readonly ahead: readonly string[] | undefined;
   /** Why the benchmark itself failed here, if it did: the reference or ours is void. */
@@ -39,9 +43,11 @@ export function summarise(results: ReadonlyMap<string, Result>, reference: strin
   const broken = [reference, OURS].find((name) => name in standings && 'void' in standings[name]!);
   const ours = standings[OURS];
   const isMeasured = ours !== undefined && 'cost' in ours;
+  const reached = isMeasured && goal !== undefined ? judgedBy(goal, ours) : undefined;
   return {
     standings,
-    goalMet: isMeasured && goal !== undefined ? meets(goal, ours) : undefined,
+    goalMet: reached === undefined ? undefined : reached <= limitOf(goal!),
+    reached,
     ahead: isMeasured ? aheadOf(ours.ratio.median, standings, reference) : undefined,
     broken: broken === undefined ? undefined : `${broken} is void: ${(standings[broken] as { void: string }).void}`,
   };
@@ -55,12 +61,19 @@ function standingOf(result: Result, reference: Result | undefined): Standing {
     costs,
     cost: spreadOf(costs),
     ratio: spreadOf(ratiosOf(costs, reference.costs)),
+    more: spreadOf(costs.map((cost, round) => cost - reference.costs[round]!)),
     also: Object.fromEntries(Object.entries(also).map(([name, figures]) => [name, spreadOf(figures)])),
   };
 }
 
-function meets(goal: Goal, { cost, ratio }: Exclude<Standing, { void: string }>): boolean {
-  return 'times' in goal ? ratio.median <= goal.times : cost.median <= goal.units;
+function judgedBy(goal: Goal, { cost, ratio, more }: Exclude<Standing, { void: string }>): number {
+  if ('times' in goal) return ratio.median;
+  return 'units' in goal ? cost.median : more.median;
+}
+
+function limitOf(goal: Goal): number {
+  if ('times' in goal) return goal.times;
+  return 'units' in goal ? goal.units : goal.more;
 }
 
 function aheadOf(ours: number, standings: Summary['standings'], reference: string): readonly string[] | undefined {

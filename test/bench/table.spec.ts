@@ -61,7 +61,9 @@ describe('The table', () => {
 
   test('shows a goal in units, and none where there is none', () => {
     const bytes = linesOf({ floor: FLOOR, ours: FLOOR }, { unit: 'bytes', goal: { units: 2_000 } })[1]!;
-    expect(columnsOf(bytes)).toEqual(['one caller', '1,200 bytes', '1.00 ±0.00', '≤ 2,000 bytes met']);
+    expect(columnsOf(bytes)).toEqual(['one caller', '1,200 bytes', '1.00 ±0.00', '≤ 2,000 bytes met at 1,200']);
+    const more = linesOf({ floor: FLOOR, ours: { costs: [1_340, 1_340, 1_340] } }, { goal: { more: 100 } }).at(-1)!;
+    expect(columnsOf(more).at(-1)).toBe('≤ 100 ns more MISSED at 140');
     expect(columnsOf(linesOf({ floor: FLOOR, ours: FLOOR }, { goal: undefined }).at(-1)!)).toEqual([
       'one caller',
       '1,200 ns',

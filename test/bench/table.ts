@@ -12,7 +12,7 @@ export class Table {
   private head = '';
 
   /** @returns the lines for one row */
-  lines(row: Row, { standings, goalMet, ahead }: Summary): string[] {
+  lines(row: Row, { standings, goalMet, reached, ahead }: Summary): string[] {
     const [reference, ...others] = row.contestants;
     const head = [
       'times the reference'.padEnd(NAME_WIDTH),
@@ -24,7 +24,7 @@ export class Table {
       row.name.padEnd(NAME_WIDTH),
       costOf(standings[reference!]!, row.scenario).padStart(COST_WIDTH),
       ...others.map((name) => ratioOf(standings[name]!).padStart(widthOf(name))),
-      `  ${[goalOf(row.scenario, goalMet), placeOf(ahead)].filter((text) => text !== '').join(', ')}`,
+      `  ${[goalOf(row.scenario, goalMet, reached), placeOf(ahead)].filter((text) => text !== '').join(', ')}`,
     ].join('');
     const isNew = head !== this.head;
     this.head = head;
@@ -67,7 +67,11 @@ function costOf(standing: Standing, { unit }: Scenario): string {
 }
 
 function withUnit(value: number, unit: Scenario['unit']): string {
-  return `${value < 100 ? significant(value) : withCommas(Math.round(value))} ${unit}`;
+  return `${shown(value)} ${unit}`;
+}
+
+function shown(value: number): string {
+  return value < 100 ? significant(value) : withCommas(Math.round(value));
 }
 
 function ratioOf(standing: Standing): string {
@@ -92,13 +96,17 @@ function digitsFor(value: number): number {
   return Math.abs(value) >= 10 ? 1 : 2;
 }
 
-function goalOf({ goal, unit }: Scenario, goalMet: boolean | undefined): string {
+function goalOf({ goal, unit }: Scenario, goalMet: boolean | undefined, reached: number | undefined): string {
   if (goal === undefined) return '';
-  return `${showGoal(goal, unit)}${goalMet === undefined ? '' : goalMet ? ' met' : ' MISSED'}`;
+  if (goalMet === undefined || reached === undefined) return showGoal(goal, unit);
+  // Ours as times the reference stands in the line already.
+  const figure = 'times' in goal ? '' : ` at ${shown(reached)}`;
+  return `${showGoal(goal, unit)} ${goalMet ? 'met' : 'MISSED'}${figure}`;
 }
 
 export function showGoal(goal: Goal, unit: Scenario['unit']): string {
-  return 'times' in goal ? `≤ ${goal.times.toFixed(2)}` : `≤ ${withCommas(goal.units)} ${unit}`;
+  if ('times' in goal) return `≤ ${goal.times.toFixed(2)}`;
+  return 'units' in goal ? `≤ ${withCommas(goal.units)} ${unit}` : `≤ ${withCommas(goal.more)} ${unit} more`;
 }
 
 function placeOf(ahead: Summary['ahead']): string {

@@ -36,7 +36,7 @@ function leaseScenario({ name, size, held = 0, leases, goal, work, before }: Lea
 }
 
 /** One caller, who never waits. */
-async function one(subject: Subject, check: Check, leases: number): Promise<void> {
+export async function one(subject: Subject, check: Check, leases: number): Promise<void> {
   for (let count = 0; count < leases; count++) {
     const place = check.arrive();
     const handle = await subject.acquire();
@@ -75,7 +75,7 @@ async function oneThatUses(subject: Subject, check: Check, leases: number): Prom
 const DONE = Promise.resolve();
 
 /** So many callers, each of whom comes again as soon as he has given back. */
-function many(callers: number, hold: () => Promise<unknown>): LeaseScenario['work'] {
+export function many(callers: number, hold: () => Promise<unknown>): LeaseScenario['work'] {
   return async (subject, check, leases) => {
     let left = leases;
     const caller = async (): Promise<void> => {
@@ -97,7 +97,7 @@ function many(callers: number, hold: () => Promise<unknown>): LeaseScenario['wor
  * Makes garbage, now more and now less. Were all bursts alike, V8 would collect garbage always at the same moment of a burst,
  * with all callers waiting in the one contestant's and with none in the other's, and that would be all that is measured.
  */
-function litter(): void {
+export function litter(): void {
   for (let left = Math.random() * 10_000; left > 0; left--) {
     litters[Math.floor(left) % 8] = Array.from({ length: 100 }, () => left);
   }
@@ -120,7 +120,7 @@ async function burst(subject: Subject, check: Check, leases: number): Promise<vo
   await Promise.all(all);
 }
 
-const microtask = (): Promise<void> => DONE;
+export const microtask = (): Promise<void> => DONE;
 
 export const LEASES: readonly Scenario[] = [
   leaseScenario({ name: 'one caller', size: 10, leases: 2_000, goal: GOAL.free, work: one }),

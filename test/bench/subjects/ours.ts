@@ -13,8 +13,13 @@ class BenchConnectionFactory<C> extends ConnectionFactory<C> {
 }
 
 /** As it is without any setting: a time-out of 30 s on each caller, statistics on, fifo. */
-export function makeOurs<C extends Pooled>({ size, connect, acquireTimeout }: SubjectConfig<C>): Subject<C> {
-  const pool = new ConnectionPool(new BenchConnectionFactory(connect), { size, acquireTimeout });
+export function makeOurs<C extends Pooled>({
+  size,
+  connect,
+  acquireTimeout,
+  maxConnecting,
+}: SubjectConfig<C>): Subject<C> {
+  const pool = new ConnectionPool(new BenchConnectionFactory(connect), { size, acquireTimeout, maxConnecting });
   const subject: Subject<C, Lease<C>> = {
     acquire: () => pool.acquire(),
     acquireWithin: (timeout) => pool.acquire({ timeout }),

@@ -1,0 +1,6 @@
+/** What is called: an async method that does as little as one can. */
+export class BareService {
+  async read(number: number): Promise<number> {
+    return number;
+  }
+}
