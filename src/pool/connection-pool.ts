@@ -3,7 +3,14 @@ import type { Clock } from './clock.js';
 import { noteBrokenBy } from './connection-error.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import type { Duration } from './duration.js';
-import { AcquireTimeoutError, PoolClosedError, PoolOverloadedError, type PoolCounts } from './errors.js';
+import {
+  AcquireTimeoutError,
+  describeTimeout,
+  PoolClosedError,
+  PoolOverloadedError,
+  withoutCalls,
+  type PoolCounts,
+} from './errors.js';
 import { LeakWatch } from './leak-watch.js';
 import { PoolLease, TracedLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
 import { PoolLog } from './pool-log.js';
@@ -80,7 +87,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
       changed: () => this.changed(),
     });
     this.queue = new WaitQueue(clock, this.usualWait, {
-      timeoutError: ({ wait, returnsBefore }) => this.timeoutError(wait.timeout, this.returns - returnsBefore),
+      timeUp: (timeout) => {
+        const errorFor = this.timeUp(timeout);
+        return ({ returnsBefore }) => withoutCalls(() => errorFor(this.returns - returnsBefore));
+      },
       demandChanged: () => this.demandChanged(),
       deserted: () => this.changed(),
     });
@@ -457,7 +467,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.start();
     // It was closed before, or by a hook that was called meanwhile.
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    if (wait.timeout === 0) throw this.timeoutError(0, undefined);
+    if (wait.timeout === 0) throw this.timeUp(0)(undefined);
     throw new PoolOverloadedError(this.name, this.maxWaiting, this.counts());
   }
 
@@ -480,21 +490,25 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.stock.setVital(closing || this.queue.length > 0 || this.readiness.isAwaited);
   }
 
-  private timeoutError(timeout: number, returned: number | undefined): AcquireTimeoutError {
-    this.totals.acquireTimeouts++;
+  /**
+   * Makes the errors of all who have waited for so long in one instant. What they say is worked out once.
+   * @returns takes how many leases were returned while the caller waited; undefined if he would not wait
+   */
+  private timeUp(timeout: number): (returned: number | undefined) => AcquireTimeoutError {
+    const { name, totals, clock } = this;
     const counts = this.counts();
-    const { filler } = this.stock;
     // Whoever asks in vain wanted a connect, even if he is in no queue.
-    const { failingSince, lastError } = filler;
-    const reason = explainWait({
-      counts,
-      downFor: failingSince === undefined ? undefined : this.clock.now() - failingSince,
-      failures: filler.failures,
-      lastError,
-      returned,
-    });
+    const { failingSince, failures, lastError } = this.stock.filler;
+    const downFor = failingSince === undefined ? undefined : clock.now() - failingSince;
     const options = failingSince === undefined ? undefined : { cause: lastError };
-    return new AcquireTimeoutError(this.name, timeout, counts, reason, options);
+    const describe = (returned: number | undefined): string =>
+      describeTimeout(name, timeout, counts, explainWait({ counts, downFor, failures, lastError, returned }));
+    let [withReturns, withNone]: Array<string | undefined> = [];
+    return (returned) => {
+      totals.acquireTimeouts++;
+      const message = returned === 0 ? (withNone ??= describe(0)) : (withReturns ??= describe(returned));
+      return new AcquireTimeoutError(name, timeout, counts, message, options);
+    };
   }
 
   /** Leases that are over, to tell a time-out whether any ended while its caller waited. */

@@ -28,12 +28,17 @@ export class AcquireTimeoutError extends ConnectionPoolError {
     readonly pool: string,
     readonly timeout: number,
     readonly counts: PoolCounts,
-    reason: string,
+    message: string,
     options?: ErrorOptions,
   ) {
-    const waited = timeout === 0 ? 'now' : `within ${formatDuration(timeout)}`;
-    super(`Pool "${pool}" had no connection to lend ${waited} (${describeCounts(counts)}). ${reason}`, options);
+    super(message, options);
   }
+}
+
+/** What an {@link AcquireTimeoutError} says. */
+export function describeTimeout(pool: string, timeout: number, counts: PoolCounts, reason: string): string {
+  const waited = timeout === 0 ? 'now' : `within ${formatDuration(timeout)}`;
+  return `Pool "${pool}" had no connection to lend ${waited} (${describeCounts(counts)}). ${reason}`;
 }
 
 /** More than `maxWaiting` callers wait already. */
@@ -170,6 +175,21 @@ export class RetryAttemptTimeoutError extends ConnectionPoolError {
       `Attempt ${attempt} of ${method} did not finish within ${formatDuration(timeout)} (attemptTimeout). ` +
         'Obey the signal of retryContext() to stop the work, or raise attemptTimeout.',
     );
+  }
+}
+
+/**
+ * Makes an error without a list of calls, for one whose list would only tell that a timer fired: to make the list takes ten
+ * times as long as all the rest of an error, and thousands may be refused in the same instant.
+ */
+export function withoutCalls<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  // Not by assignment, which throws where somebody has frozen it; then there is a list.
+  Reflect.set(Error, 'stackTraceLimit', 0);
+  try {
+    return make();
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
   }
 }
 

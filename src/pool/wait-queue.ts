@@ -59,7 +59,8 @@ interface Companions<C> {
 
 /** What the queue asks of its pool. */
 export interface WaitQueueHost<C> {
-  timeoutError(waiter: Waiter<C>): unknown;
+  /** Makes the errors of those who have waited for so long. */
+  timeUp(timeout: number): (waiter: Waiter<C>) => unknown;
   /** The queue has got its first caller, or lost its last. */
   demandChanged(): void;
   /** A caller has left without a connection. */
@@ -68,6 +69,11 @@ export interface WaitQueueHost<C> {
 
 /** From so many waiting callers on, those who come in the same turn of the event loop share their time of arrival. */
 const CROWD = 8;
+
+/** How many are told in one go that their time is up. */
+const AT_ONCE = 100;
+
+const SOON = Promise.resolve();
 
 /** Callers in the order in which they came. To join, to be served and to leave are O(1) each. */
 export class WaitQueue<C> {
@@ -154,9 +160,18 @@ export class WaitQueue<C> {
   private expireUsual(now: number): number {
     const start = this.usualFirst;
     let waiter = start?.arrival === undefined ? this.usualFrom(this.first) : start;
+    let told = 0;
+    const errorFor = this.host.timeUp(this.usualTimeout);
     while (waiter !== undefined && arrivalOf(waiter) + this.usualTimeout <= now) {
+      if (told++ === AT_ONCE) {
+        // These deal with it before the next are told: were thousands of errors alive at once, it would take longer to
+        // collect them than to make them.
+        this.usualFirst = waiter;
+        void SOON.then(() => this.usualAlarm.setFor(this.expireUsual(now)));
+        return Infinity;
+      }
       const next = this.usualFrom(waiter.behind);
-      this.expire(waiter);
+      this.desert(waiter, errorFor(waiter));
       // A hook that this called may have made others leave.
       waiter = next === undefined || next.arrival !== undefined ? next : this.usualFrom(this.first);
     }
@@ -169,10 +184,6 @@ export class WaitQueue<C> {
     let waiter = start;
     while (waiter !== undefined && waiter.wait.timeout !== this.usualTimeout) waiter = waiter.behind;
     return waiter;
-  }
-
-  private expire(waiter: Waiter<C>): void {
-    this.desert(waiter, this.host.timeoutError(waiter));
   }
 
   private desert(waiter: Waiter<C>, error: unknown): void {
@@ -241,7 +252,12 @@ export class WaitQueue<C> {
     if (timeout === Infinity) return;
     let deadlines = this.otherDeadlines.get(timeout);
     if (deadlines === undefined) {
-      deadlines = new Deadlines(this.clock, timeout, (deadline) => this.expire(deadline.waiter), true);
+      deadlines = new Deadlines(
+        this.clock,
+        timeout,
+        ({ waiter: late }) => this.desert(late, this.host.timeUp(timeout)(late)),
+        true,
+      );
       this.otherDeadlines.set(timeout, deadlines);
     }
     waiter.deadline = new OwnDeadline(waiter, deadlines);

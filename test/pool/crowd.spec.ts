@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { AcquireTimeoutError } from '../../src/pool/errors.js';
 import { WaitQueue, Waiter, type Wait } from '../../src/pool/wait-queue.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { fateOf, filled, type Fate } from './workbench.js';
@@ -66,6 +67,26 @@ describe('A crowd that waits', () => {
     expect(pool.stats()).toMatchObject({ waiting: again.length, longestWait: 40 });
   });
 
+  test('of hundreds is told in one instant and in order that its time is up, and hooks may let others go in between', async () => {
+    const { clock, pool } = await filled({ size: 1, acquireTimeout: 1_000 });
+    await pool.acquire();
+    const controller = new AbortController();
+    const told: number[] = [];
+    const refusals = Array.from({ length: 450 }, (_, caller) =>
+      pool.acquire(caller === 100 ? { signal: controller.signal } : undefined).catch((error: unknown) => {
+        told.push(caller);
+        if (caller === 99) controller.abort(new Error('gone'));
+        return error;
+      }),
+    );
+    await clock.advance(1_000);
+    expect(told).toEqual(Array.from({ length: 450 }, (_, caller) => caller));
+    const errors = await Promise.all(refusals);
+    expect(errors[100]).toEqual(new Error('gone'));
+    expect(errors.filter((error) => error instanceof AcquireTimeoutError)).toHaveLength(449);
+    expect(pool.stats().totals.acquireTimeouts).toBe(449);
+  });
+
   test('leaves no timer behind in a pool that is closed in the turn in which it came', async () => {
     const { clock, pool } = await filled({ size: 1 });
     await pool.acquire();
@@ -101,7 +122,7 @@ describe('Callers with time-outs of their own', () => {
     const usual: Wait = { timeout: 1_000, signal: undefined, origin: undefined, span: undefined };
     const { signal, ...controller } = abortable();
     const queue = new WaitQueue<object>(clock, usual, {
-      timeoutError: () => 'time is up',
+      timeUp: () => () => 'time is up',
       demandChanged: () => undefined,
       // What a hook may do that is called when somebody has left.
       deserted: () => controller.abort('gone'),

@@ -6,12 +6,17 @@ const COUNTS: PoolCounts = { size: 3, idle: 0, leased: 2, checking: 1, connectin
 const SEEN = 'size 3: 0 idle, 2 leased, 1 checking, 0 connecting, 0 closing; 4 waiting';
 const FAULT = { path: 'size', received: '0', allowed: 'a whole number of 1 or more' };
 
+function timeout(after: number, reason: string, options?: ErrorOptions): errors.AcquireTimeoutError {
+  const message = errors.describeTimeout('mail', after, COUNTS, reason);
+  return new errors.AcquireTimeoutError('mail', after, COUNTS, message, options);
+}
+
 describe('E1: errors', () => {
   test.each<[string, string, errors.ConnectionPoolError, string[]]>([
     [
       'AcquireTimeoutError',
       'ERR_POOL_ACQUIRE_TIMEOUT',
-      new errors.AcquireTimeoutError('mail', 2_500, COUNTS, 'The pool is busy. Raise size.'),
+      timeout(2_500, 'The pool is busy. Raise size.'),
       ['Pool "mail"', '2.5 s', SEEN, 'The pool is busy. Raise size.'],
     ],
     [
@@ -89,13 +94,13 @@ describe('E1: errors', () => {
 
   test('an acquire that would not wait says so, and carries its cause and counts', () => {
     const cause = new Error('down');
-    const error = new errors.AcquireTimeoutError('mail', 0, COUNTS, 'Why.', { cause });
+    const error = timeout(0, 'Why.', { cause });
     expect(error.message).toBe(`Pool "mail" had no connection to lend now (${SEEN}). Why.`);
     expect(error).toMatchObject({ pool: 'mail', timeout: 0, counts: COUNTS, cause });
   });
 
   test('without a cause there is none, not even an undefined one', () => {
-    expect('cause' in new errors.AcquireTimeoutError('mail', 0, COUNTS, 'Why.')).toBe(false);
+    expect('cause' in timeout(0, 'Why.')).toBe(false);
   });
 });
 
