@@ -21,7 +21,7 @@ export interface HookContext {
  * How one kind of connection lives: how it is opened, and if need be how it is pinged, reset, watched and closed.
  * Extend it, and give the class (in a Nest module) or an instance (without Nest) to a pool.
  *
- * Whatever a method does (throw, reject, hang, settle late), the pool loses nothing by it. The shape is that of
+ * Which of the optional methods it has must be settled when its pool is made. Whatever a method does (throw, reject, hang, settle late), the pool loses nothing by it. The shape is that of
  * geventconnpool's `ConnectionPool` (`_new_connection`, `_keepalive`), the names those of the field.
  */
 export abstract class ConnectionFactory<C> {

@@ -56,6 +56,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private readonly leaks: LeakWatch<C> | undefined;
   private readonly home: LeaseHome<C>;
   private readonly verdicts: Judge;
+  /** Leases returned, to tell a time-out whether any came back while its caller waited. */
+  private returns = 0;
   // What every lease asks for, known beforehand.
   private readonly usualWait: Wait;
   private readonly maxUses: number;
@@ -114,7 +116,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
       const free = this.takeFree();
       lease = free === undefined ? await this.wait(this.usualWait) : this.lease(free, this.usualWait);
     } else {
-      const borrowed = this.borrow(options, this.use);
+      const borrowed = this.borrow(options, ConnectionPool.prototype.use);
       lease = borrowed instanceof PoolLease ? borrowed : await borrowed;
     }
     let result: R;
@@ -135,7 +137,9 @@ export class ConnectionPool<C> implements AsyncDisposable {
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
     try {
-      if (options !== undefined || this.mustTakeCare()) return Promise.resolve(this.borrow(options, this.acquire));
+      if (options !== undefined || this.mustTakeCare()) {
+        return Promise.resolve(this.borrow(options, ConnectionPool.prototype.acquire));
+      }
       const free = this.takeFree();
       return free === undefined ? this.wait(this.usualWait) : Promise.resolve(this.lease(free, this.usualWait));
     } catch (error) {
@@ -148,10 +152,11 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws PoolClosedError
    */
   tryAcquire(): Lease<C> | undefined {
-    const wait = this.readWait(undefined, this.tryAcquire, undefined);
+    if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
     this.start();
     const entry = this.takeUsable();
-    return entry === undefined ? undefined : this.lendInSight(entry, wait);
+    if (entry === undefined) return undefined;
+    return this.lendInSight(entry, this.waitOf(ConnectionPool.prototype.tryAcquire, {}));
   }
 
   /** Begins to open connections, in the background. `acquire()` and `ready()` start a pool by themselves. */
@@ -245,7 +250,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // now and then stands in methods of its own, "with care".
 
   private mustTakeCare(): boolean {
-    return this.stock.mustAsk || areLeasesHeard();
+    return this.stock.needsCare || areLeasesHeard();
   }
 
   /** The idle connection whose turn it is, which can be lent unasked. */
@@ -258,7 +263,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private lease(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
     this.totals.acquired++;
     if (++entry.uses >= this.maxUses) entry.doom ??= 'expired';
-    if (this.stock.mustAsk || wait !== this.usualWait) return this.leaseWithCare(entry, wait);
+    if (this.stock.needsCare || wait !== this.usualWait) return this.leaseWithCare(entry, wait);
     return new PoolLease(this.home, entry, undefined);
   }
 
@@ -266,7 +271,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private receive(entry: PooledConnection<C>): void {
     // The pool may have been closed, and the connection with it.
     if (entry.state !== State.leased) return;
-    if (this.stock.mustAsk || entry.doom !== undefined) this.receiveWithCare(entry);
+    this.returns++;
+    if (this.stock.needsCare || entry.doom !== undefined) this.receiveWithCare(entry);
     else this.keep(entry);
   }
 
@@ -274,6 +280,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private keep(entry: PooledConnection<C>): void {
     const { stock } = this;
     if (stock.mindsUse || !entry.proven || stock.filler.failingSince !== undefined) stock.used(entry);
+    // What that did may have called the pool, so offer() looks once more.
     if (this.resets && !this.mustGo(entry)) stock.reset(entry);
     else this.offer(entry);
   }
@@ -328,12 +335,19 @@ export class ConnectionPool<C> implements AsyncDisposable {
     span: Span<AcquireEvent> | undefined,
   ): Wait {
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    if (options === undefined && this.leaks === undefined && !areLeasesHeard()) return this.usualWait;
-    const signal = readSignal(this.name, options?.signal);
+    if (options === undefined) return this.waitOf(method, { span });
+    const signal = readSignal(this.name, options.signal);
     if (signal?.aborted === true) throw signal.reason as Error;
-    const { acquireTimeout } = this.settings;
-    const timeout = options?.timeout === undefined ? acquireTimeout : readTimeout(this.name, options.timeout);
-    return { timeout, signal, origin: this.leaks === undefined ? undefined : LeakWatch.origin(method), span };
+    if (options.timeout === undefined) return this.waitOf(method, { signal, span });
+    return this.waitOf(method, { timeout: readTimeout(this.name, options.timeout), signal, span });
+  }
+
+  /** The usual one, unless there is more to be known of this caller. */
+  private waitOf(method: (...args: never[]) => unknown, given: Partial<Wait>): Wait {
+    const isUsual = given.timeout === undefined && given.signal === undefined;
+    if (isUsual && this.leaks === undefined && !areLeasesHeard()) return this.usualWait;
+    const origin = this.leaks === undefined ? undefined : LeakWatch.origin(method);
+    return { ...this.usualWait, origin, ...given };
   }
 
   /** Tells observers only when all is done: they may call the pool. */
@@ -405,8 +419,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** A lease has ended, and not well, or not for certain. */
   private judge(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void {
     const verdict = this.verdicts.verdict(outcome, error, signal);
+    // Likewise; and the verdict has asked the user's own predicates, which may call the pool.
     if (entry.state !== State.leased) return;
     const { stock } = this;
+    this.returns++;
     this.leaks?.returned(entry);
     if (entry.doom === 'broken') this.bury(entry, error);
     else if (verdict === 'broken') stock.lose(entry, error, 'break');
@@ -509,11 +525,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
       const message = returned === 0 ? (withNone ??= describe(0)) : (withReturns ??= describe(returned));
       return new AcquireTimeoutError(name, timeout, counts, message, options);
     };
-  }
-
-  /** Leases that are over, to tell a time-out whether any ended while its caller waited. */
-  private get returns(): number {
-    return this.totals.acquired - this.stock.census.leased;
   }
 
   private counts(): PoolCounts {

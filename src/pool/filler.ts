@@ -114,14 +114,15 @@ export class Filler<C> {
   }
 
   /** Gives up this many connects, the newest first. What they yield all the same arrives late. */
-  abandon(count: number, reason: unknown): void {
+  abandon(count: number, reason: () => unknown): void {
     // Called whenever something changes in a pool that is closing: mostly there is nothing to do.
     if (count <= 0) return;
     // One whose connect is over is being taken in, and calls a hook just now; after that it is told that it must go.
     const connecting = [...this.entries].filter((entry) => isConnecting(entry) && entry.pending !== undefined);
     const givenUp = connecting.slice(-count);
     for (const entry of givenUp) this.remove(entry);
-    for (const entry of givenUp) entry.pending?.giveUp(reason);
+    const error = reason();
+    for (const entry of givenUp) entry.pending?.giveUp(error);
   }
 
   setVital(vital: boolean): void {

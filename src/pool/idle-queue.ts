@@ -2,7 +2,7 @@ import type { PooledConnection } from './pooled-connection.js';
 
 type Slot<C> = PooledConnection<C> | undefined;
 
-/** A power of two, as every capacity is; small, so that whoever tries a small pool has seen it grow. */
+/** A power of two, as every capacity is. Small, since it grows fast, and so that every test has seen that. It never shrinks. */
 const FIRST_CAPACITY = 2;
 
 /**

@@ -132,4 +132,4 @@ export class TracedLease<C> extends PoolLease<C> {
 // Promises ask whatever they are resolved with for a `then`. Here they learn at once that a lease has none; without this
 // they look through all that it and its prototypes have.
 // oxlint-disable-next-line unicorn/no-thenable -- that it is none is the point
-Object.defineProperty(PoolLease.prototype, 'then', { value: undefined });
+Object.defineProperty(PoolLease.prototype, 'then', { value: undefined, writable: true, configurable: true });

@@ -47,7 +47,7 @@ export class Shutdown<C> {
       stock.filler.fill();
       return;
     }
-    stock.abandon(new PoolClosedError(this.pool));
+    stock.abandon(() => new PoolClosedError(this.pool));
     if (stock.census.total > 0 || stock.closer.inFlight > 0) return;
     this.isOver = true;
     this.alarm.clear();

@@ -41,10 +41,10 @@ export class Stock<C> {
   filling = false;
   /** More connections than the bounds allow, after a resize: those that come free are to go. */
   overfull = false;
-  /** Whether there is more to lending a connection, or to taking it back, than whose turn it is. */
-  mustAsk: boolean;
+  /** Whether isUsable() or a stream is to be asked, idleness checked, leases tracked; or the pool closes. Never less again. */
+  needsCare: boolean;
   /** Whether anything depends on when a connection was used. */
-  mindsUse = false;
+  mindsUse: boolean;
   private readonly watcher: Watcher<C>;
   private readonly checkup: Checkup<C>;
   private readonly upkeep: Upkeep<C>;
@@ -60,12 +60,12 @@ export class Stock<C> {
     private readonly host: StockHost<C>,
   ) {
     this.bounds = settings.size;
-    const { checkAfterIdle, leakDetection } = settings;
-    this.mustAsk = factory.isUsable !== undefined || checkAfterIdle < Infinity || leakDetection < Infinity;
-    this.idle = new IdleQueue('fifo');
-    this.reorder();
+    this.idle = new IdleQueue(this.usualOrder());
+    this.mindsUse = this.asksForTimes();
     this.closer = new Closer(factory, settings, clock, log);
     this.watcher = new Watcher(factory, (entry, error) => this.told(entry, error));
+    const { checkAfterIdle, leakDetection } = settings;
+    this.needsCare = this.watcher.asksFactory || checkAfterIdle < Infinity || leakDetection < Infinity;
     this.checkup = new Checkup(factory, settings, clock);
     this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
       wanted: () => this.wanted(),
@@ -216,8 +216,9 @@ export class Stock<C> {
     this.bounds = bounds;
     // What it was used for before was not noted: its idle time begins now.
     if (this.isElastic && !wasElastic) for (const entry of this.entries) entry.leasedAt = this.clock.now();
-    this.reorder();
-    this.filler.abandon(this.census.live - bounds.max, new ConnectionError('The pool was resized to less'));
+    this.idle.order = this.usualOrder();
+    this.mindsUse = this.asksForTimes();
+    this.filler.abandon(this.census.live - bounds.max, () => new ConnectionError('The pool was resized to less'));
     while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
     this.overfull = this.isTooMany();
     this.upkeep.review();
@@ -234,13 +235,13 @@ export class Stock<C> {
   /** No more connections but for those who wait, and no upkeep. Idle ones go. */
   wind(): void {
     this.filling = false;
-    this.mustAsk = true;
+    this.needsCare = true;
     this.upkeep.stop();
     while (this.idle.oldest !== undefined) this.part(this.idle.oldest, 'shutdown');
   }
 
   /** Nobody waits any more: gives up connects, and closes what is being checked. */
-  abandon(reason: unknown): void {
+  abandon(reason: () => unknown): void {
     this.filler.abandon(this.census.connecting, reason);
     if (this.census.checking > 0) this.closeAll(State.checking);
   }
@@ -265,11 +266,14 @@ export class Stock<C> {
   }
 
   /** A pool that is to shrink must leave some connections alone. */
-  private reorder(): void {
-    const { order, keepalive, checkAfterIdle, idleTimeout } = this.settings;
-    this.idle.order = order ?? (this.isElastic ? 'lifo' : 'fifo');
-    const isLooked = keepalive < Infinity || checkAfterIdle < Infinity || (this.isElastic && idleTimeout < Infinity);
-    this.mindsUse = isLooked || this.idle.order === 'lifo';
+  private usualOrder(): 'fifo' | 'lifo' {
+    return this.settings.order ?? (this.isElastic ? 'lifo' : 'fifo');
+  }
+
+  private asksForTimes(): boolean {
+    const { keepalive, checkAfterIdle, idleTimeout } = this.settings;
+    const shrinks = this.isElastic && idleTimeout < Infinity;
+    return keepalive < Infinity || checkAfterIdle < Infinity || shrinks || this.idle.order === 'lifo';
   }
 
   /** Whether there may be more connections. */
@@ -302,7 +306,7 @@ export class Stock<C> {
     }
     this.take(entry, connection);
     if (entry.doom === undefined) this.watcher.watch(entry);
-    this.mustAsk ||= entry.isStream;
+    this.needsCare ||= entry.isStream;
     if (entry.doom !== undefined) {
       this.retire(entry, 'broken');
       return;

@@ -83,7 +83,7 @@ export class WaitQueue<C> {
   private readonly usualTimeout: number;
   /** For callers with the usual time-out: they come due in the order in which they wait. */
   private readonly usualAlarm: DueAlarm;
-  /** The first of those when it was last looked at. He may have left. */
+  /** None of those is ahead of this one. */
   private usualFirst: Waiter<C> | undefined;
   /** For callers with a time-out of their own: one list for each length of time. */
   private readonly otherDeadlines = new Map<number, Deadlines<OwnDeadline<C>>>();
@@ -115,6 +115,7 @@ export class WaitQueue<C> {
     else this.last.behind = waiter;
     this.last = waiter;
     this.length++;
+    if (wait.timeout === this.usualTimeout) this.usualFirst ??= waiter;
     if (wait !== this.usualWait) this.heedOptions(waiter);
     if (this.length === 1) this.setAwaited(true);
   }
@@ -141,42 +142,38 @@ export class WaitQueue<C> {
   }
 
   /**
-   * To ask for the time costs half as much as all the rest of waiting, so a crowd asks once, at the end of the turn in which
-   * it comes. Nobody's time is up too early then, and nobody's is late by more than this turn, in which no timer could ring.
+   * To ask for the time costs half as much as all the rest of waiting, so a crowd asks once, when the event loop next comes
+   * round to its immediates. Nobody's time is up too early then; it is late by what lies between, in which the loop is
+   * busy, for it does not wait for anything while there are immediates.
    */
   private arrivalOfCrowd(): Arrival {
+    const arrival = { at: Infinity };
+    this.arrival = arrival;
     this.clock.setImmediate(this.hasCome);
-    return (this.arrival = { at: Infinity });
+    return arrival;
   }
 
   private readonly hasCome = (): void => {
     const arrival = this.arrival!;
     this.arrival = undefined;
     arrival.at = this.clock.now();
-    // Else the pool may be closed, and must leave no timer behind.
-    if (this.length > 0) this.usualAlarm.setFor(arrival.at + this.usualTimeout);
+    if (this.usualFirst !== undefined) this.usualAlarm.setFor(arrival.at + this.usualTimeout);
   };
 
   private expireUsual(now: number): number {
-    const start = this.usualFirst;
-    let waiter = start?.arrival === undefined ? this.usualFrom(this.first) : start;
-    let told = 0;
     const errorFor = this.host.timeUp(this.usualTimeout);
-    while (waiter !== undefined && arrivalOf(waiter) + this.usualTimeout <= now) {
-      if (told++ === AT_ONCE) {
-        // These deal with it before the next are told: were thousands of errors alive at once, it would take longer to
-        // collect them than to make them.
-        this.usualFirst = waiter;
-        void SOON.then(() => this.usualAlarm.setFor(this.expireUsual(now)));
-        return Infinity;
-      }
-      const next = this.usualFrom(waiter.behind);
+    for (let told = 0; told < AT_ONCE; told++) {
+      const waiter = this.usualFrom(this.usualFirst);
+      this.usualFirst = waiter;
+      if (waiter === undefined) return Infinity;
+      const due = arrivalOf(waiter) + this.usualTimeout;
+      if (due > now) return due;
       this.desert(waiter, errorFor(waiter));
-      // A hook that this called may have made others leave.
-      waiter = next === undefined || next.arrival !== undefined ? next : this.usualFrom(this.first);
     }
-    this.usualFirst = waiter;
-    return waiter === undefined ? Infinity : arrivalOf(waiter) + this.usualTimeout;
+    // These deal with it before the next are told: were thousands of errors alive at once, it would take longer to collect
+    // them than to make them.
+    void SOON.then(() => this.usualAlarm.setFor(this.expireUsual(now)));
+    return Infinity;
   }
 
   /** The first with the usual time-out, from this one on. */
@@ -205,6 +202,7 @@ export class WaitQueue<C> {
     waiter.ahead = undefined;
     waiter.behind = undefined;
     waiter.arrival = undefined;
+    if (waiter === this.usualFirst) this.usualFirst = behind;
     this.length--;
     if (waiter.wait !== this.usualWait) this.unheedOptions(waiter);
     if (this.length === 0) this.setAwaited(false);

@@ -5,7 +5,8 @@ import { isGone, type PooledConnection } from './pooled-connection.js';
 
 /** Knows whether connections are alive: by their factory's hooks, or by what they are. */
 export class Watcher<C> {
-  private readonly asksFactory: boolean;
+  /** As long as the pool lives: what has the hook is known from the start. */
+  readonly asksFactory: boolean;
 
   /** @param told called with a connection that has died */
   constructor(

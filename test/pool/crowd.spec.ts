@@ -87,6 +87,19 @@ describe('A crowd that waits', () => {
     expect(pool.stats().totals.acquireTimeouts).toBe(449);
   });
 
+  test('may be timed by a clock that calls immediates back at once', async () => {
+    class HastyClock extends VirtualClock {
+      override setImmediate(callback: () => void): void {
+        callback();
+      }
+    }
+    const { clock, pool } = await filled({ size: 1, acquireTimeout: 1_000 }, [], new HastyClock());
+    await pool.acquire();
+    const fates = Array.from({ length: CROWD * 2 }, () => fateOf(pool.acquire()));
+    await clock.advance(1_000);
+    expect(new Set(states(fates))).toEqual(new Set(['rejected']));
+  });
+
   test('leaves no timer behind in a pool that is closed in the turn in which it came', async () => {
     const { clock, pool } = await filled({ size: 1 });
     await pool.acquire();

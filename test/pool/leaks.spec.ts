@@ -203,6 +203,23 @@ describe('leakDetection: a lease that was garbage-collected', () => {
     expect(pool.stats().totals.closed.broken).toBe(1);
   });
 
+  it('is found also if its caller was the next whose time would have been up', async () => {
+    const { clock, pool, factory } = await fullPool({ size: 1, leakDetection: 60_000, acquireTimeout: 1_000 });
+    const first = pool.tryAcquire()!;
+    const late = fateOf(pool.acquire());
+    await clock.advance(500);
+    const forgetful = fateOf(forgetsWhatHeWaitedFor(pool));
+    const next = fateOf(pool.acquire({ timeout: Infinity }));
+    await clock.advance(500);
+    expect(late.state).toBe('rejected');
+    first.release();
+    await clock.settle();
+    expect(forgetful.state).toBe('fulfilled');
+    await collectUntil(() => factory.closed.length > 0);
+    await clock.settle();
+    expect(next.state).toBe('fulfilled');
+  });
+
   it('is found after its caller had waited, too, and serves the one who waits behind', async () => {
     const { clock, pool, factory, lines } = await fullPool({ size: 1, leakDetection: 60_000 });
     const first = pool.tryAcquire()!;
