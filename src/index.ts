@@ -6,6 +6,14 @@ export type { ConnectionFactoryClass, ConnectionOf } from './pool/connection-fac
 export type { Lease } from './pool/lease.js';
 export type { PoolLogger, PoolSettings, PoolSize, ReconnectSettings } from './pool/settings.js';
 export type { PoolStats, PoolTotals } from './pool/stats.js';
+export type {
+  AcquireEvent,
+  ConnectEvent,
+  DiscardEvent,
+  KeepaliveEvent,
+  ResizeEvent,
+  UseEvent,
+} from './pool/channels.js';
 export type { Clock, Timer } from './pool/clock.js';
 export type { Duration } from './pool/duration.js';
 export type { Jitter } from './pool/backoff.js';

@@ -2,6 +2,7 @@ import { formatDuration } from '../pool/duration.js';
 import { describeError } from '../pool/errors.js';
 import type { PoolLogger } from '../pool/settings.js';
 import type { Failure } from './failure.js';
+import { GIVE_UP, RETRY } from './retry-channels.js';
 import type { LaidRetryOptions, PLACEHOLDERS, RetryEvent, RetryLogLevel, RetryLogMessage } from './retry-options.js';
 
 /** What a retry says: its lines, and the callbacks of the options. None of them can break the retry. */
@@ -22,6 +23,7 @@ export class RetryLog {
     const describe = (): string => this.describeRetry(event, failure);
     this.line(retryLogLevel, retryLogMessage, 'retryLogMessage', event, failure, describe);
     this.call('onRetry', event, (onRetry) => onRetry(event));
+    if (RETRY.hasSubscribers) RETRY.publish(event);
   }
 
   /** No more attempts, although the failure is one to retry. */
@@ -35,6 +37,7 @@ export class RetryLog {
   /** As {@link gaveUp}, when a retry inside of this one has said it already. */
   gaveUpQuietly(event: RetryEvent): void {
     this.call('onGiveUp', event, (onGiveUp) => onGiveUp(event));
+    if (GIVE_UP.hasSubscribers) GIVE_UP.publish(event);
   }
 
   /** A function of the options threw, or yielded what it must not. */

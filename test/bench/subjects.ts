@@ -4,6 +4,7 @@ import type { MakeSubject } from './subject.js';
 export const SUBJECTS = {
   floor: async (): Promise<MakeSubject> => (await import('./subjects/floor.js')).makeFloor,
   ours: async (): Promise<MakeSubject> => (await import('./subjects/ours.js')).makeOurs,
+  observed: async (): Promise<MakeSubject> => (await import('./subjects/observed.js')).makeObserved,
   'generic-pool': async (): Promise<MakeSubject> => (await import('./subjects/generic-pool.js')).makeGenericPool,
   tarn: async (): Promise<MakeSubject> => (await import('./subjects/tarn.js')).makeTarn,
   'lightning-pool': async (): Promise<MakeSubject> => (await import('./subjects/lightning-pool.js')).makeLightningPool,

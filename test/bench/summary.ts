@@ -4,6 +4,9 @@ import type { Goal } from './scenario.js';
 /** The contestant that the goals are for. */
 export const OURS = 'ours';
 
+/** Those whom nobody would choose instead of it: itself with observers, and what no pool could do without. */
+const NO_PEERS = [OURS, 'observed', 'floor'];
+
 /** A median, and the quartiles beside it. */
 export interface Spread {
   readonly median: number;
@@ -30,7 +33,7 @@ export interface Summary {
   readonly goalMet: boolean | undefined;
   /** What ours comes to, in the terms of the goal; undefined as above. */
   readonly reached: number | undefined;
-  /** The peers (all but ours and the reference) whose median ratio is not above ours; undefined as above. */
+  /** The peers (all but ours, observed or not, the floor and the reference) whose median ratio is not above ours; undefined as above. */
   readonly ahead: readonly string[] | undefined;
   /** Why the benchmark itself failed here, if it did: the reference or ours is void. */
   readonly broken: string | undefined;
@@ -77,7 +80,7 @@ function limitOf(goal: Goal): number {
 }
 
 function aheadOf(ours: number, standings: Summary['standings'], reference: string): readonly string[] | undefined {
-  const peers = Object.entries(standings).filter(([name]) => name !== OURS && name !== reference);
+  const peers = Object.entries(standings).filter(([name]) => !NO_PEERS.includes(name) && name !== reference);
   const valid = peers.filter(([, standing]) => 'ratio' in standing);
   if (valid.length === 0) return undefined;
   return valid.filter(([, standing]) => 'ratio' in standing && standing.ratio.median <= ours).map(([name]) => name);
