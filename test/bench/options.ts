@@ -37,7 +37,7 @@ const HOW = `  --only TEXT          only scenarios whose name contains it; may b
   --sample MS          so long each (default: ${USUAL.sample})
   --als                only with an AsyncLocalStorage active in the process (default: without one, and with one)
   --without-als        only without one
-  --short              all scenarios, once, without an AsyncLocalStorage: to see that it works; the figures say nothing
+  --short              all scenarios that take no seconds, once, without an AsyncLocalStorage: to see that it works; the figures say nothing
 `;
 
 export const USAGE = `npm run bench -- [options]
@@ -145,7 +145,7 @@ function readSelection(
     faults.push(fault('--only', text, `a part of one of\n${scenarios.map(({ name }) => `  ${name}`).join('\n')}`));
   }
   const both = als === withoutAls && (als || !short);
-  return { only, contestants, als: both ? [false, true] : [als] };
+  return { only, contestants, isShort: short, als: both ? [false, true] : [als] };
 }
 
 function selectRows(scenarios: readonly Scenario[], selection: Selection, faults: readonly string[]): Row[] {

@@ -6,7 +6,7 @@ import { SUBJECTS, type SubjectName } from './subjects.js';
 
 /** A scenario in which pools take part, as times the floor. */
 export function poolScenario(
-  scenario: Pick<Scenario, 'name' | 'unit' | 'per' | 'goal' | 'als'> & {
+  scenario: Pick<Scenario, 'name' | 'unit' | 'per' | 'goal' | 'isLong' | 'als'> & {
     readonly subjects?: readonly SubjectName[] | undefined;
   },
   open: (make: MakeSubject, check: Check) => Promise<Run>,

@@ -15,13 +15,17 @@ export interface Selection {
   readonly only: readonly string[];
   /** Besides the reference; undefined: all. */
   readonly contestants: readonly string[] | undefined;
+  /** Whether those that take long are left out, unless they are asked for by name. */
+  readonly isShort: boolean;
   /** Without an AsyncLocalStorage, with one, or both. */
   readonly als: readonly boolean[];
 }
 
 /** A scenario in which nobody who is asked for takes part makes no row. */
-export function rowsOf(scenarios: readonly Scenario[], { only, contestants, als }: Selection): Row[] {
-  const chosen = scenarios.filter(({ name }) => only.length === 0 || only.some((text) => name.includes(text)));
+export function rowsOf(scenarios: readonly Scenario[], { only, contestants, isShort, als }: Selection): Row[] {
+  const chosen = scenarios.filter(({ name, isLong }) =>
+    only.length === 0 ? !(isShort && isLong) : only.some((text) => name.includes(text)),
+  );
   return chosen.flatMap((scenario) => {
     const names = Object.keys(scenario.contestants);
     const asked = names.filter((name) => contestants?.includes(name) ?? true);

@@ -13,6 +13,8 @@ export interface Scenario {
   readonly goal?: Goal;
   /** `false`: that an AsyncLocalStorage is active makes no difference here, so it is not measured besides. */
   readonly als?: false;
+  /** Left out of a short run: one batch of some contestants takes seconds. */
+  readonly isLong?: true | undefined;
   /** What all contestants need and share, in a process of its own or of the operating system's. */
   readonly startService?: () => Promise<Service>;
   /** What the machine lacks for it, in one line; undefined if it lacks nothing. */

@@ -14,5 +14,6 @@ function nameOf(channel: object): string {
 test('docs/channels.md has a row for each channel', () => {
   const channels = Object.values({ ...poolChannels, ...retryChannels }).filter((value) => typeof value === 'object');
   const rows = [...PAGE.matchAll(/^\| `(nestjs-connection-pool:[a-z-]+)` \|/gm)].map(([, name]) => name);
-  expect(rows.toSorted()).toEqual(channels.map(nameOf).toSorted());
+  expect(rows).toHaveLength(channels.length);
+  expect(new Set(rows)).toEqual(new Set(channels.map(nameOf)));
 });

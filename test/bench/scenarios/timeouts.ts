@@ -12,6 +12,9 @@ const POOLS = (Object.keys(SUBJECTS) as SubjectName[]).filter((name) => name !==
 /** sequelize-pool copies its queue for each who leaves: with three times as many callers a burst takes it seconds. */
 const ITS_MOST = 10_000;
 
+/** Callers that a short run may have. */
+const MOST_IN_SHORT = 1_000;
+
 /** All connections are held, and so many callers come at once, wait, and are refused. */
 function timeoutScenario(callers: number): Scenario {
   const reference: Open = async () =>
@@ -21,6 +24,7 @@ function timeoutScenario(callers: number): Scenario {
   );
   return {
     name: `${callers} timing out`,
+    isLong: callers > MOST_IN_SHORT ? true : undefined,
     unit: 'ns',
     per: 'caller',
     reference: 'floor with timers',
