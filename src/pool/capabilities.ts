@@ -11,13 +11,13 @@ export interface StreamLike {
   readonly closed?: boolean;
   readonly bytesRead?: number;
   readonly encrypted?: boolean;
+  listenerCount?(event: string): number;
   destroy(): unknown;
 }
 
 interface EmitterLike {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
-  listenerCount?(event: string): number;
 }
 
 type Methods = Partial<Record<PropertyKey, () => unknown>>;
@@ -54,9 +54,8 @@ export interface Reception {
   readonly received: number;
 }
 
-export function receptionOf(connection: unknown): Reception {
-  if (!isStream(connection)) return { unread: 0, received: Infinity };
-  return { unread: connection.readableLength ?? 0, received: bytesUnheard(connection) ?? Infinity };
+export function receptionOf(stream: StreamLike): Reception {
+  return { unread: stream.readableLength ?? 0, received: bytesUnheard(stream) ?? Infinity };
 }
 
 /** Alive, and with no bytes that arrived while it was idle and that nobody has read. */
@@ -72,9 +71,9 @@ export function isUsableStream(stream: StreamLike, before: Reception | undefined
  * counter tells nothing, for session tickets come at any time.
  */
 function bytesUnheard(stream: StreamLike): number | undefined {
-  const { bytesRead, encrypted } = stream;
-  if (typeof bytesRead !== 'number' || encrypted === true || !isEmitter(stream)) return undefined;
-  return stream.listenerCount?.('data') === 0 ? bytesRead : undefined;
+  // First, for most have somebody who listens, and the counter is asked of the operating system's side of the socket.
+  if (stream.encrypted === true || stream.listenerCount?.('data') !== 0) return undefined;
+  return typeof stream.bytesRead === 'number' ? stream.bytesRead : undefined;
 }
 
 /** Calls back at the connection's death; returns what stops that. Undefined if the connection cannot tell. */

@@ -1,4 +1,4 @@
-import { receptionOf, tolerateErrors } from './capabilities.js';
+import { receptionOf, tolerateErrors, type StreamLike } from './capabilities.js';
 import { DISCARD, KEEPALIVE } from './channels.js';
 import { Checkup } from './checkup.js';
 import type { Clock } from './clock.js';
@@ -96,7 +96,7 @@ export class Stock<C> {
 
   /** Bytes that lay there unread before a ping still do after it; those of its reply were asked for. */
   private noteReception(entry: PooledConnection<C>): void {
-    const { unread, received } = receptionOf(entry.connection);
+    const { unread, received } = receptionOf(entry.connection as StreamLike);
     entry.reception = { unread: Math.min(unread, entry.reception?.unread ?? Infinity), received };
   }
 

@@ -256,7 +256,6 @@ describe('what a connection is, by its shape', () => {
     const uncounted = { destroyed: false, destroy: () => {}, write: () => {} };
     expect(receptionOf(stream)).toEqual({ unread: 5, received: Infinity });
     expect(receptionOf(uncounted)).toEqual({ unread: 0, received: Infinity });
-    expect(receptionOf({ readableLength: 5 })).toEqual({ unread: 0, received: Infinity });
     const before = (unread: number) => isUsableStream(stream, { unread, received: Infinity });
     expect([before(5), before(4), isUsableStream(stream, undefined)]).toEqual([true, false, true]);
     expect(isUsableStream(uncounted, { unread: 0, received: Infinity })).toBe(true);
