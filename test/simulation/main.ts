@@ -19,12 +19,21 @@ async function main(): Promise<number> {
   let script: ReturnType<typeof readScript> | undefined;
   try {
     options = readOptions(process.argv.slice(2), availableParallelism());
-    if (options.replay !== undefined) script = readScript(readFileSync(options.replay, 'utf8'));
+    if (options.replay !== undefined) script = readScript(textOf(options.replay));
   } catch (error) {
     console.error((error as Error).message);
     return 2;
   }
   return script === undefined ? simulate(options) : replay(script);
+}
+
+/** @throws Error that names the file */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`--replay: '${file}' cannot be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function replay(script: ReturnType<typeof readScript>): Promise<number> {

@@ -52,6 +52,10 @@ export function readOptions(args: readonly string[], cores: number): Options {
     shrinks: values['as-found'] !== true,
     replay: values.replay,
   };
+  const besides = Object.keys(values).filter((name) => name !== 'replay');
+  if (options.replay !== undefined && besides.length > 0) {
+    faults.push(fault('--replay', `besides --${besides.join(', --')}`, 'no other option: a script says it all'));
+  }
   if (faults.length > 0) throw new Error(`${faults.join('\n')}\n\n${USAGE}`);
   return options;
 }

@@ -1,12 +1,15 @@
 /**
  * Runs the stampede as the pool is by default and without what bounds it, prints the figures of both, and draws
- * docs/stampede.svg, in the folder from which it is started: node test/start.js simulation/stampede/main
+ * docs/stampede.svg of this project: npm run stampede
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
 import { plot } from './plot.js';
 import { OUTAGE, peak, RUNS, slowestLogin, stampede, type Stampede } from './stampede.js';
 
-const FILE = 'docs/stampede.svg';
+/** Wherever it is started from: this runs in build/tools/test/simulation/stampede. */
+const FILE = path.resolve(import.meta.dirname, '../../../../../docs/stampede.svg');
 
 /** What is told of a run, and how it is read off. */
 const FIGURES: Array<[what: string, of: (run: Stampede) => number]> = [
@@ -21,13 +24,17 @@ const FIGURES: Array<[what: string, of: (run: Stampede) => number]> = [
   ['all open again after the return, in s', (run) => (run.fullAt - OUTAGE) / 1_000],
 ];
 
+if (process.argv.length > 2) {
+  console.error(`received '${process.argv.slice(2).join(' ')}'; it takes no options`);
+  process.exit(2);
+}
+
 const defaults = await stampede(RUNS.defaults);
 const unbounded = await stampede(RUNS.unbounded);
 print('', 'by default', 'no jitter, no limit');
 for (const [what, of] of FIGURES) print(what, show(of(defaults)), show(of(unbounded)));
-mkdirSync('docs', { recursive: true });
 writeFileSync(FILE, plot(defaults, unbounded));
-console.log(`\n${FILE} shows both.`);
+console.log('\ndocs/stampede.svg shows both.');
 
 function print(what: string, left: string, right: string): void {
   console.log(`${what.padEnd(54)}${left.padStart(10)}${right.padStart(21)}`);
