@@ -60,7 +60,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private returns = 0;
   // What every lease asks for, known beforehand.
   private readonly usualWait: Wait;
-  private readonly maxUses: number;
   private readonly maxWaiting: number;
   private readonly resets: boolean;
   private started = false;
@@ -69,9 +68,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** @throws PoolSettingsError which lists every fault of the settings and of the factory */
   constructor(factory: ConnectionFactory<C>, settings: PoolSettings = {}) {
     this.settings = resolveSettings(factory, settings);
-    const { name, clock, logger, acquireTimeout, maxUses, maxWaiting, leakDetection, connectionErrors } = this.settings;
+    const { name, clock, logger, acquireTimeout, maxWaiting, leakDetection, connectionErrors } = this.settings;
     this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined, span: undefined };
-    this.maxUses = maxUses;
     this.maxWaiting = maxWaiting;
     this.resets = factory.reset !== undefined;
     this.name = name;
@@ -262,7 +260,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private lease(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
     this.totals.acquired++;
-    if (++entry.uses >= this.maxUses) entry.doom ??= 'expired';
     if (this.stock.needsCare || wait !== this.usualWait) return this.leaseWithCare(entry, wait);
     return new PoolLease(this.home, entry, undefined);
   }
@@ -272,31 +269,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
     // The pool may have been closed, and the connection with it.
     if (entry.state !== State.leased) return;
     this.returns++;
-    if (this.stock.needsCare || entry.doom !== undefined) this.receiveWithCare(entry);
-    else this.keep(entry);
-  }
-
-  /** It comes from a lease, and is well. */
-  private keep(entry: PooledConnection<C>): void {
-    const { stock } = this;
-    if (stock.mindsUse || !entry.proven || stock.filler.failingSince !== undefined) stock.used(entry);
-    // What that did may have called the pool, so offer() looks once more.
-    if (this.resets && !this.mustGo(entry)) stock.reset(entry);
-    else this.offer(entry);
-  }
-
-  /** A connection that is free and well goes to whoever has waited longest, or becomes idle. */
-  private offer(entry: PooledConnection<C>): void {
     const { stock, queue } = this;
-    if (entry.state !== State.leased && !this.isStillWell(entry)) return;
-    const { first } = queue;
-    if (this.mustGo(entry)) stock.retire(entry, stock.overfull ? 'surplus' : 'shutdown');
-    else if (first === undefined) stock.toIdle(entry);
-    else this.hand(entry, first);
-  }
-
-  private mustGo(entry: PooledConnection<C>): boolean {
-    return entry.doom !== undefined || this.stock.overfull || (this.shutdown !== undefined && this.queue.length === 0);
+    if (stock.needsCare || stock.isTroubled || entry.doom !== undefined || !entry.proven) this.receiveWithCare(entry);
+    else if (queue.first === undefined) stock.rest(entry);
+    else this.hand(entry, queue.first);
   }
 
   private hand(entry: PooledConnection<C>, waiter: Waiter<C>): void {
@@ -347,7 +323,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
     const isUsual = given.timeout === undefined && given.signal === undefined;
     if (isUsual && this.leaks === undefined && !areLeasesHeard()) return this.usualWait;
     const origin = this.leaks === undefined ? undefined : LeakWatch.origin(method);
-    return { ...this.usualWait, origin, ...given };
+    const { timeout = this.usualWait.timeout, signal, span } = given;
+    return { timeout, signal, origin, span };
   }
 
   /** Tells observers only when all is done: they may call the pool. */
@@ -401,6 +378,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   }
 
   private leaseWithCare(entry: PooledConnection<C>, { signal, origin }: Wait): PoolLease<C> {
+    if (++entry.uses >= this.settings.maxUses) entry.doom ??= 'expired';
     entry.reception = undefined;
     const lease = Span.isHeard(USE)
       ? new TracedLease(this.home, entry, signal, new Span<UseEvent>(USE, { pool: this.name }))
@@ -414,6 +392,29 @@ export class ConnectionPool<C> implements AsyncDisposable {
     if (entry.doom === 'broken') this.bury(entry, undefined);
     else if (this.stock.isUsable(entry)) this.keep(entry);
     else this.stock.loseUnusable(entry);
+  }
+
+  /** It comes from a lease, and is well. */
+  private keep(entry: PooledConnection<C>): void {
+    const { stock } = this;
+    stock.used(entry);
+    // What that did may have called the pool, so offer() looks once more.
+    if (this.resets && !this.mustGo(entry)) stock.reset(entry);
+    else this.offer(entry);
+  }
+
+  /** A connection that is free and well goes to whoever has waited longest, or becomes idle. */
+  private offer(entry: PooledConnection<C>): void {
+    const { stock, queue } = this;
+    if (entry.state !== State.leased && !this.isStillWell(entry)) return;
+    const { first } = queue;
+    if (this.mustGo(entry)) stock.retire(entry, stock.overfull ? 'surplus' : 'shutdown');
+    else if (first === undefined) stock.toIdle(entry);
+    else this.hand(entry, first);
+  }
+
+  private mustGo(entry: PooledConnection<C>): boolean {
+    return entry.doom !== undefined || this.stock.overfull || (this.shutdown !== undefined && this.queue.length === 0);
   }
 
   /** A lease has ended, and not well, or not for certain. */

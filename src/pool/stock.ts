@@ -41,7 +41,10 @@ export class Stock<C> {
   filling = false;
   /** More connections than the bounds allow, after a resize: those that come free are to go. */
   overfull = false;
-  /** Whether isUsable() or a stream is to be asked, idleness checked, leases tracked; or the pool closes. Never less again. */
+  /**
+   * Whether there is more to lending a connection, and to taking it back, than whose turn it is: isUsable() or a stream to be
+   * asked, something to be noted or counted, a reset, a pool that closes. Never less again.
+   */
   needsCare: boolean;
   /** Whether anything depends on when a connection was used. */
   mindsUse: boolean;
@@ -64,8 +67,9 @@ export class Stock<C> {
     this.mindsUse = this.asksForTimes();
     this.closer = new Closer(factory, settings, clock, log);
     this.watcher = new Watcher(factory, (entry, error) => this.told(entry, error));
-    const { checkAfterIdle, leakDetection } = settings;
-    this.needsCare = this.watcher.asksFactory || checkAfterIdle < Infinity || leakDetection < Infinity;
+    const { leakDetection, maxUses } = settings;
+    const isTracked = leakDetection < Infinity || maxUses < Infinity;
+    this.needsCare = this.watcher.asksFactory || factory.reset !== undefined || isTracked || this.mindsUse;
     this.checkup = new Checkup(factory, settings, clock);
     this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
       wanted: () => this.wanted(),
@@ -88,10 +92,20 @@ export class Stock<C> {
 
   /** Nobody wants it now. */
   toIdle(entry: PooledConnection<C>): void {
-    if (entry.state === State.leased) this.census.rest(entry);
-    else this.census.move(entry, State.idle);
+    this.census.move(entry, State.idle);
     if (entry.isStream) this.noteReception(entry);
     this.idle.push(entry);
+  }
+
+  /** The same, of one that comes from a lease and needs no care. */
+  rest(entry: PooledConnection<C>): void {
+    this.census.rest(entry);
+    this.idle.push(entry);
+  }
+
+  /** Whether who comes back may be one too many, or the first who does since connects fail. */
+  get isTroubled(): boolean {
+    return this.overfull || this.filler.failingSince !== undefined;
   }
 
   /** Bytes that lay there unread before a ping still do after it; those of its reply were asked for. */
@@ -218,6 +232,7 @@ export class Stock<C> {
     if (this.isElastic && !wasElastic) for (const entry of this.entries) entry.leasedAt = this.clock.now();
     this.idle.order = this.usualOrder();
     this.mindsUse = this.asksForTimes();
+    this.needsCare ||= this.mindsUse;
     this.filler.abandon(this.census.live - bounds.max, () => new ConnectionError('The pool was resized to less'));
     while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
     this.overfull = this.isTooMany();

@@ -37,8 +37,8 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'a connection serves once more than it may',
     file: 'connection-pool.ts',
-    from: '++entry.uses >= this.maxUses',
-    to: '++entry.uses > this.maxUses',
+    from: '++entry.uses >= this.settings.maxUses',
+    to: '++entry.uses > this.settings.maxUses',
   },
   {
     name: 'a resize to less leaves idle connections open',
@@ -63,8 +63,8 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'the second in the queue is served first',
     file: 'connection-pool.ts',
-    from: 'else this.hand(entry, first);',
-    to: 'else this.hand(entry, first.behind ?? first);',
+    from: 'else this.hand(entry, queue.first);',
+    to: 'else this.hand(entry, queue.first.behind ?? queue.first);',
   },
   {
     name: 'an aborted caller is not let go',
