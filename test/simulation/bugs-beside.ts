@@ -176,8 +176,8 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
   {
     name: 'of several callers with the usual time-out only the first is told that it is up',
     file: 'wait-queue.ts',
-    from: 'return waiter === undefined ? Infinity : arrivalOf(waiter) + this.usualTimeout;',
-    to: 'return Infinity;',
+    from: 'if (due > now) return due;',
+    to: 'if (due > now) return Infinity;',
   },
   {
     name: 'when those of a crowd came is not noted',

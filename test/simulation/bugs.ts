@@ -49,7 +49,7 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'a time-out is not counted',
     file: 'connection-pool.ts',
-    from: 'this.totals.acquireTimeouts++;',
+    from: 'totals.acquireTimeouts++;',
     to: 'if (waiter.timeout > 0) this.totals.acquireTimeouts++;',
   },
 
@@ -225,7 +225,7 @@ const ON_THE_ROAD: readonly Bug[] = [
   {
     name: 'a pool that closes does not give up its connects',
     file: 'shutdown.ts',
-    from: 'stock.abandon(new PoolClosedError(this.pool));',
+    from: 'stock.abandon(() => new PoolClosedError(this.pool));',
     to: 'if (stock.census.connecting === 0) stock.abandon(new PoolClosedError(this.pool));',
   },
   {
