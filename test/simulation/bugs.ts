@@ -50,7 +50,7 @@ const ON_THE_ROAD: readonly Bug[] = [
     name: 'a time-out is not counted',
     file: 'connection-pool.ts',
     from: 'totals.acquireTimeouts++;',
-    to: 'if (waiter.timeout > 0) this.totals.acquireTimeouts++;',
+    to: 'if (timeout > 0) totals.acquireTimeouts++;',
   },
 
   // Those who wait
@@ -226,7 +226,7 @@ const ON_THE_ROAD: readonly Bug[] = [
     name: 'a pool that closes does not give up its connects',
     file: 'shutdown.ts',
     from: 'stock.abandon(() => new PoolClosedError(this.pool));',
-    to: 'if (stock.census.connecting === 0) stock.abandon(new PoolClosedError(this.pool));',
+    to: 'if (stock.census.connecting === 0) stock.abandon(() => new PoolClosedError(this.pool));',
   },
   {
     name: 'a pool that closes forgets who waits',
