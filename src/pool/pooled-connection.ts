@@ -46,11 +46,12 @@ export class PooledConnection<C> {
   connection!: C;
   /** Why it is to be closed as soon as nobody holds it. */
   doom: CloseReason | undefined;
-  uses = 0;
   /** Where in the idle queue, while it is idle. */
   place = 0;
   /** Whether it has completed a lease or a ping, or lived for a second: then its loss is no failed connect. */
   proven = false;
+  /** Leases given, where that is of any account. */
+  uses = 0;
   /** Whether it is a stream, which can tell whether it is usable. */
   isStream = false;
   /** What a leak report needs, while leased and if asked for. */

@@ -28,7 +28,10 @@ const FOOT = 58;
 const LONGEST = 80;
 const COLOR = { ours: '#0969da', peer: '#8c959f' };
 /** As readers of the README know ours. */
-const PACKAGE = 'nestjs-connection-pool';
+const LABELS: Readonly<Record<string, string>> = {
+  [OURS]: 'nestjs-connection-pool',
+  observed: '… with all observers',
+};
 const SMALL = 'font-size="12"';
 /** Where the axis has a mark: 1, 2, 5, 10 … */
 const MARKS = [0.1, 1, 10, 100, 1_000].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
@@ -105,7 +108,7 @@ function drawPanel(
       const y = top + TITLE + BAR.step * index;
       const weight = name === OURS ? 'font-weight="600"' : '';
       return [
-        text(LEFT - 10, y + 11, name === OURS ? PACKAGE : name, `text-anchor="end" ${SMALL} ${weight}`.trimEnd()),
+        text(LEFT - 10, y + 11, LABELS[name] ?? name, `text-anchor="end" ${SMALL} ${weight}`.trimEnd()),
         ...drawBar(name, standing, y, across),
       ];
     }),
