@@ -18,7 +18,7 @@ export const BUGS: readonly Bug[] = [
     name: 'each lease is kept for ever',
     file: 'connection-pool.ts',
     from: 'this.totals.acquired++;',
-    to: 'this.totals.acquired++;\n    ((globalThis as { kept?: unknown[] }).kept ??= []).push(lease, new Array(50).fill(0));',
+    to: 'this.totals.acquired++;\n    ((globalThis as { kept?: unknown[] }).kept ??= []).push(wait, new Array(50).fill(0));',
   },
   {
     name: 'each lease leaves a timer',
