@@ -16,11 +16,10 @@ const TIMERS =
   'a timer of delay 0 that sets the next.';
 
 describe('VirtualClock and code that never lets time pass', () => {
-  test('sees through timers of delay 0 that each set the next, whatever moves the clock', async () => {
+  test('sees through timers of delay 0 that each set the next', async () => {
     const clock = clockOfLoop();
     await expect(clock.run(NEVER, { within: 10 })).rejects.toThrow(`VirtualClock.run(): ${TIMERS}`);
     expect([clock.now(), clock.pending]).toEqual([5, 1]);
-    await expect(clockOfLoop().advance(10)).rejects.toThrow(`VirtualClock.advance(): ${TIMERS}`);
   });
 
   test('sees through a sleep of 0 in a loop', async () => {
@@ -46,14 +45,13 @@ describe('VirtualClock and code that never lets time pass', () => {
       'VirtualClock.settle(): more than 100000 immediates within one instant, while now() is 0. The code under test ' +
         'probably loops without a pause: an immediate that sets the next.',
     );
-    await expect(clock.advance(5)).rejects.toThrow('VirtualClock.advance(): ');
     const other = new VirtualClock();
     const growing = (): void => {
       other.setImmediate(growing);
       other.setImmediate(growing);
     };
     growing();
-    await expect(other.run(NEVER)).rejects.toThrow('VirtualClock.run(): ');
+    await expect(other.advance(5)).rejects.toThrow('VirtualClock.advance(): ');
   });
 
   test('sees through immediates that each come of a turn of the real event loop', async () => {
@@ -77,19 +75,17 @@ describe('VirtualClock and code that never lets time pass', () => {
 
   test('takes no long test for a loop: it counts anew when time passes, and when the clock is asked again', async () => {
     const clock = new VirtualClock();
-    let fired = 0;
-    const tick = (): void => {
-      fired++;
-      clock.setTimeout(() => clock.setImmediate(() => clock.setTimeout(tick, 1)), 0);
+    let ran = 0;
+    const crowd = (): void => {
+      for (let each = 0; each < 40_000; each++) clock.setImmediate(() => ran++);
     };
-    tick();
-    await clock.advance(51_000);
-    expect(fired).toBe(51_001);
-    const still = new VirtualClock();
-    for (let call = 0; call < 51_000; call++) {
-      still.setTimeout(() => still.setTimeout(() => fired++, 0), 0);
-      await still.advance(0);
+    for (const at of [1, 2, 3]) clock.setTimeout(crowd, at);
+    await clock.advance(3);
+    expect(ran).toBe(120_000);
+    for (let call = 0; call < 3; call++) {
+      crowd();
+      await clock.settle();
     }
-    expect(fired).toBe(102_001);
+    expect(ran).toBe(240_000);
   });
 });
