@@ -92,6 +92,25 @@ describe('the idle queue', () => {
     expect(list.length).toBeGreaterThan(16);
   });
 
+  test('closes the gaps that those leave who go from the middle, instead of growing for ever', () => {
+    const { queue, entries } = filled(7);
+    for (let round = 0; round < 20; round++) {
+      for (const entry of [...queue].slice(1, -1)) queue.remove(entry);
+      while ([...queue].length < 7) {
+        const entry = new PooledConnection<number>();
+        entries.push(entry);
+        queue.push(entry);
+      }
+      const newest = entries.length - 1;
+      expect(order(queue, entries)).toEqual([0, ...[6, 5, 4, 3, 2, 1].map((back) => newest - back + 1)]);
+    }
+  });
+
+  test.each(['fifo', 'lifo'] as const)('has nothing to take where nothing is idle, in %s', (lent) => {
+    const { queue, entries } = filled(1, lent);
+    expect([queue.take(), queue.take()]).toEqual([entries[0], undefined]);
+  });
+
   test('is empty once all have gone', () => {
     const { queue, entries } = filled(1);
     queue.remove(entries[0]!);
