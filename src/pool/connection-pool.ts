@@ -12,9 +12,9 @@ import {
   type PoolCounts,
 } from './errors.js';
 import { LeakWatch } from './leak-watch.js';
-import { PoolLease, TracedLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
+import { PoolLease, SignalledLease, TracedLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
 import { PoolLog } from './pool-log.js';
-import { isGone, State, type PooledConnection } from './pooled-connection.js';
+import { isGone, isLeased, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
 import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
 import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
@@ -24,7 +24,7 @@ import { Totals, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
 import { Judge } from './verdict.js';
 import { explainWait } from './wait-diagnosis.js';
-import { WaitQueue, Waiter, type Wait } from './wait-queue.js';
+import { WaitQueue, type Wait, type Waiter } from './wait-queue.js';
 
 /** How to wait for a connection. Both govern the wait, not the work. */
 export interface AcquireOptions {
@@ -56,8 +56,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private readonly leaks: LeakWatch<C> | undefined;
   private readonly home: LeaseHome<C>;
   private readonly verdicts: Judge;
-  /** Leases returned, to tell a time-out whether any came back while its caller waited. */
-  private returns = 0;
   // What every lease asks for, known beforehand.
   private readonly usualWait: Wait;
   private readonly maxWaiting: number;
@@ -87,9 +85,10 @@ export class ConnectionPool<C> implements AsyncDisposable {
       changed: () => this.changed(),
     });
     this.queue = new WaitQueue(clock, this.usualWait, {
+      returns: () => this.totals.acquired - this.stock.census.leased,
       timeUp: (timeout) => {
         const errorFor = this.timeUp(timeout);
-        return ({ returnsBefore }) => withoutCalls(() => errorFor(this.returns - returnsBefore));
+        return (returned) => withoutCalls(() => errorFor(returned));
       },
       demandChanged: () => this.demandChanged(),
       deserted: () => this.changed(),
@@ -112,7 +111,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     let lease: PoolLease<C>;
     if (options === undefined && !this.mustTakeCare()) {
       const free = this.takeFree();
-      lease = free === undefined ? await this.wait(this.usualWait) : this.lease(free, this.usualWait);
+      lease = free === undefined ? await this.wait(this.usualWait) : new PoolLease(this.home, free);
     } else {
       const borrowed = this.borrow(options, ConnectionPool.prototype.use);
       lease = borrowed instanceof PoolLease ? borrowed : await borrowed;
@@ -134,15 +133,9 @@ export class ConnectionPool<C> implements AsyncDisposable {
    * @throws AcquireTimeoutError, PoolOverloadedError, PoolClosedError, or the reason of an aborted signal
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    try {
-      if (options !== undefined || this.mustTakeCare()) {
-        return Promise.resolve(this.borrow(options, ConnectionPool.prototype.acquire));
-      }
-      const free = this.takeFree();
-      return free === undefined ? this.wait(this.usualWait) : Promise.resolve(this.lease(free, this.usualWait));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    if (options !== undefined || this.mustTakeCare()) return this.acquireWithCare(options);
+    const free = this.takeFree();
+    return free === undefined ? this.join() : Promise.resolve(new PoolLease(this.home, free));
   }
 
   /**
@@ -254,23 +247,33 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** The idle connection whose turn it is, which can be lent unasked. */
   private takeFree(): PooledConnection<C> | undefined {
     const entry = this.stock.idle.take();
-    if (entry !== undefined) this.stock.census.lend(entry);
+    if (entry !== undefined) {
+      this.stock.census.lend(entry);
+      this.totals.acquired++;
+    }
     return entry;
+  }
+
+  private join(): Promise<PoolLease<C>> {
+    try {
+      return this.wait(this.usualWait);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   private lease(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
     this.totals.acquired++;
     if (this.stock.needsCare || wait !== this.usualWait) return this.leaseWithCare(entry, wait);
-    return new PoolLease(this.home, entry, undefined);
+    return new PoolLease(this.home, entry);
   }
 
   /** A lease has ended well. */
   private receive(entry: PooledConnection<C>): void {
     // The pool may have been closed, and the connection with it.
-    if (entry.state !== State.leased) return;
-    this.returns++;
+    if (!isLeased(entry)) return;
     const { stock, queue } = this;
-    if (stock.needsCare || stock.isTroubled || entry.doom !== undefined || !entry.proven) this.receiveWithCare(entry);
+    if (stock.needsCare || entry.doom !== undefined || !entry.proven) this.receiveWithCare(entry);
     else if (queue.first === undefined) stock.rest(entry);
     else this.hand(entry, queue.first);
   }
@@ -286,6 +289,14 @@ export class ConnectionPool<C> implements AsyncDisposable {
   }
 
   // The same with care -------------------------------------------------------------------------------------------------
+
+  private acquireWithCare(options: AcquireOptions | undefined): Promise<PoolLease<C>> {
+    try {
+      return Promise.resolve(this.borrow(options, ConnectionPool.prototype.acquire));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
 
   /** @throws PoolOverloadedError, PoolClosedError, the reason of an aborted signal, PoolSettingsError */
   private borrow(
@@ -380,11 +391,16 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private leaseWithCare(entry: PooledConnection<C>, { signal, origin }: Wait): PoolLease<C> {
     if (++entry.uses >= this.settings.maxUses) entry.doom ??= 'expired';
     entry.reception = undefined;
-    const lease = Span.isHeard(USE)
-      ? new TracedLease(this.home, entry, signal, new Span<UseEvent>(USE, { pool: this.name }))
-      : new PoolLease(this.home, entry, signal);
+    const lease = this.leaseFor(entry, signal);
     this.leaks?.taken(entry, lease, origin!);
     return lease;
+  }
+
+  private leaseFor(entry: PooledConnection<C>, signal: AbortSignal | undefined): PoolLease<C> {
+    if (Span.isHeard(USE)) {
+      return new TracedLease(this.home, entry, signal, new Span<UseEvent>(USE, { pool: this.name }));
+    }
+    return signal === undefined ? new PoolLease(this.home, entry) : new SignalledLease(this.home, entry, signal);
   }
 
   private receiveWithCare(entry: PooledConnection<C>): void {
@@ -423,7 +439,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
     // Likewise; and the verdict has asked the user's own predicates, which may call the pool.
     if (entry.state !== State.leased) return;
     const { stock } = this;
-    this.returns++;
     this.leaks?.returned(entry);
     if (entry.doom === 'broken') this.bury(entry, error);
     else if (verdict === 'broken') stock.lose(entry, error, 'break');
@@ -460,13 +475,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
     const { queue, stock } = this;
     if (wait.timeout === 0 || queue.length >= this.maxWaiting || this.shutdown !== undefined) this.refuse(wait);
     if (wait.span !== undefined) wait.span.event.waits = true;
-    const waiter = new Waiter<C>(wait, this.returns);
-    const promise = new Promise<PoolLease<C>>((resolve, reject) => {
-      waiter.resolve = resolve;
-      waiter.reject = reject;
-    });
     // First of all: whoever comes from inside a hook that is called from here on comes later.
-    queue.join(waiter);
+    const promise = queue.join(wait);
     if (!this.started || stock.hasRoom || stock.idle.newest !== undefined) this.provide();
     return promise;
   }

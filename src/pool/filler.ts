@@ -25,6 +25,8 @@ export interface FillerHost<C> {
   arrivedLate(connection: C): void;
   /** An entry has gone without ever having been open. */
   vanished(): void;
+  /** Connects have begun to fail, or to hold again. */
+  outageChanged(): void;
 }
 
 /** Opens connections: as many as the pool wants, `maxConnecting` at once, and while connects fail one per pause. */
@@ -142,6 +144,7 @@ export class Filler<C> {
     this.outage?.failed();
     if (this.outage !== undefined) return false;
     this.outage = new Outage(this.clock.now(), this.settings.reconnect, () => this.clock.random());
+    this.host.outageChanged();
     return true;
   }
 
@@ -180,6 +183,7 @@ export class Filler<C> {
 
   private recover(outage: Outage): void {
     this.outage = undefined;
+    this.host.outageChanged();
     this.onProbation = [];
     this.alarm.clear();
     this.log.back(this.clock.now() - outage.since, outage.failures);

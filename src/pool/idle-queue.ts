@@ -37,6 +37,10 @@ export class IdleQueue<C> {
     this.isLifo = order === 'lifo';
   }
 
+  get length(): number {
+    return ((this.end - this.head) & this.mask) - this.gaps;
+  }
+
   /** The one idle for longest. */
   get oldest(): PooledConnection<C> | undefined {
     return this.slots[this.head];

@@ -40,7 +40,6 @@ export class PoolLease<C> implements Lease<C> {
   constructor(
     private readonly home: LeaseHome<C>,
     entry: PooledConnection<C>,
-    private readonly signal: AbortSignal | undefined,
   ) {
     this.entry = entry;
   }
@@ -85,10 +84,30 @@ export class PoolLease<C> implements Lease<C> {
     this.entry = undefined;
     this.home.judge(entry, outcome, error, this.signal);
   }
+
+  /** What ends the wait for it. */
+  protected get signal(): AbortSignal | undefined {
+    return undefined;
+  }
+}
+
+/** A lease of a caller with a signal, which is asked how the work ended. */
+export class SignalledLease<C> extends PoolLease<C> {
+  constructor(
+    home: LeaseHome<C>,
+    entry: PooledConnection<C>,
+    private readonly ownSignal: AbortSignal | undefined,
+  ) {
+    super(home, entry);
+  }
+
+  protected override get signal(): AbortSignal | undefined {
+    return this.ownSignal;
+  }
 }
 
 /** A lease of which observers are told. */
-export class TracedLease<C> extends PoolLease<C> {
+export class TracedLease<C> extends SignalledLease<C> {
   private isOver = false;
 
   constructor(

@@ -32,7 +32,7 @@ export interface StockHost<C> {
  */
 export class Stock<C> {
   readonly entries = new Set<PooledConnection<C>>();
-  readonly census = new Census();
+  readonly census: Census;
   readonly idle: IdleQueue<C>;
   readonly filler: Filler<C>;
   readonly closer: Closer<C>;
@@ -42,12 +42,14 @@ export class Stock<C> {
   /** More connections than the bounds allow, after a resize: those that come free are to go. */
   overfull = false;
   /**
-   * Whether there is more to lending a connection, and to taking it back, than whose turn it is: isUsable() or a stream to be
-   * asked, something to be noted or counted, a reset, a pool that closes. Never less again.
+   * Whether there is more to lending a connection, and to taking it back, than whose turn it is: {@link isParticular}, or
+   * those that come back may be too many, or the first that do so since connects fail.
    */
-  needsCare: boolean;
+  needsCare = false;
+  /** isUsable() or a stream is to be asked, something noted or counted, a reset made, or the pool closes. Never less again. */
+  private isParticular: boolean;
   /** Whether anything depends on when a connection was used. */
-  mindsUse: boolean;
+  private mindsUse: boolean;
   private readonly watcher: Watcher<C>;
   private readonly checkup: Checkup<C>;
   private readonly upkeep: Upkeep<C>;
@@ -64,18 +66,20 @@ export class Stock<C> {
   ) {
     this.bounds = settings.size;
     this.idle = new IdleQueue(this.usualOrder());
+    this.census = new Census(this.idle);
     this.mindsUse = this.asksForTimes();
     this.closer = new Closer(factory, settings, clock, log);
     this.watcher = new Watcher(factory, (entry, error) => this.told(entry, error));
     const { leakDetection, maxUses } = settings;
     const isTracked = leakDetection < Infinity || maxUses < Infinity;
-    this.needsCare = this.watcher.asksFactory || factory.reset !== undefined || isTracked || this.mindsUse;
+    this.isParticular = this.watcher.asksFactory || factory.reset !== undefined || isTracked || this.mindsUse;
     this.checkup = new Checkup(factory, settings, clock);
     this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
       wanted: () => this.wanted(),
       arrived: (entry, connection) => this.arrived(entry, connection),
       arrivedLate: (connection) => this.arrivedLate(connection),
       vanished: () => this.host.changed(),
+      outageChanged: () => this.reviewCare(),
     });
     this.upkeep = new Upkeep(settings, clock, this.entries, {
       ping: (entry) => this.ping(entry),
@@ -83,6 +87,7 @@ export class Stock<C> {
       isElastic: () => this.isElastic,
       mayShrink: () => this.census.live > this.bounds.min,
     });
+    this.reviewCare();
   }
 
   /** Whether the connection can be lent. */
@@ -101,11 +106,6 @@ export class Stock<C> {
   rest(entry: PooledConnection<C>): void {
     this.census.rest(entry);
     this.idle.push(entry);
-  }
-
-  /** Whether who comes back may be one too many, or the first who does since connects fail. */
-  get isTroubled(): boolean {
-    return this.overfull || this.filler.failingSince !== undefined;
   }
 
   /** Bytes that lay there unread before a ping still do after it; those of its reply were asked for. */
@@ -203,7 +203,7 @@ export class Stock<C> {
     });
     // Nobody waits for the farewell of a broken one; its slot is free as soon as its close has been called.
     if (reason === 'broken') this.forget(entry);
-    if (this.overfull) this.overfull = this.isTooMany();
+    if (this.overfull) this.lookWhetherOverfull();
     this.tellDiscarded(reason);
   }
 
@@ -232,10 +232,10 @@ export class Stock<C> {
     if (this.isElastic && !wasElastic) for (const entry of this.entries) entry.leasedAt = this.clock.now();
     this.idle.order = this.usualOrder();
     this.mindsUse = this.asksForTimes();
-    this.needsCare ||= this.mindsUse;
+    this.isParticular ||= this.mindsUse;
     this.filler.abandon(this.census.live - bounds.max, () => new ConnectionError('The pool was resized to less'));
     while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
-    this.overfull = this.isTooMany();
+    this.lookWhetherOverfull();
     this.upkeep.review();
   }
 
@@ -250,7 +250,7 @@ export class Stock<C> {
   /** No more connections but for those who wait, and no upkeep. Idle ones go. */
   wind(): void {
     this.filling = false;
-    this.needsCare = true;
+    this.becomeParticular();
     this.upkeep.stop();
     while (this.idle.oldest !== undefined) this.part(this.idle.oldest, 'shutdown');
   }
@@ -296,6 +296,20 @@ export class Stock<C> {
     return this.census.total < this.bounds.max;
   }
 
+  private becomeParticular(): void {
+    this.isParticular = true;
+    this.reviewCare();
+  }
+
+  private lookWhetherOverfull(): void {
+    this.overfull = this.isTooMany();
+    this.reviewCare();
+  }
+
+  private reviewCare(): void {
+    this.needsCare = this.isParticular || this.overfull || this.filler.failingSince !== undefined;
+  }
+
   private isTooMany(): boolean {
     return this.census.live > this.bounds.max;
   }
@@ -321,7 +335,7 @@ export class Stock<C> {
     }
     this.take(entry, connection);
     if (entry.doom === undefined) this.watcher.watch(entry);
-    this.needsCare ||= entry.isStream;
+    if (entry.isStream) this.becomeParticular();
     if (entry.doom !== undefined) {
       this.retire(entry, 'broken');
       return;

@@ -16,9 +16,11 @@ export interface Wait {
   readonly span: Span<AcquireEvent> | undefined;
 }
 
-/** When somebody came; Infinity while nobody has looked. */
+/** When somebody came, and how many leases had been returned by then. */
 interface Arrival {
+  /** Infinity while nobody has looked. */
   at: number;
+  returns: number;
 }
 
 /** A caller who waits for a connection. There may be a hundred thousand, so they hold no more than they must. */
@@ -30,25 +32,15 @@ export class Waiter<C> {
   behind: Waiter<C> | undefined;
   /** While he is in the queue. */
   arrival: Arrival | undefined;
-  /** If his time-out is not the usual one. */
-  deadline: OwnDeadline<C> | undefined;
 
-  /** @param returnsBefore how many leases had been returned when the caller came */
-  constructor(
-    readonly wait: Wait,
-    readonly returnsBefore: number,
-  ) {}
+  constructor(readonly wait: Wait) {}
 }
 
-class OwnDeadline<C> implements Deadline {
+/** One whose time-out is not the usual one. */
+class LimitedWaiter<C> extends Waiter<C> implements Deadline {
   due = 0;
   sooner: Deadline | undefined;
   later: Deadline | undefined;
-
-  constructor(
-    readonly waiter: Waiter<C>,
-    readonly deadlines: Deadlines<OwnDeadline<C>>,
-  ) {}
 }
 
 /** Callers who wait with the same signal. */
@@ -58,9 +50,11 @@ interface Companions<C> {
 }
 
 /** What the queue asks of its pool. */
-export interface WaitQueueHost<C> {
+export interface WaitQueueHost {
+  /** How many leases have been returned. */
+  returns(): number;
   /** Makes the errors of those who have waited for so long. */
-  timeUp(timeout: number): (waiter: Waiter<C>) => unknown;
+  timeUp(timeout: number): (returnedMeanwhile: number) => unknown;
   /** The queue has got its first caller, or lost its last. */
   demandChanged(): void;
   /** A caller has left without a connection. */
@@ -86,7 +80,7 @@ export class WaitQueue<C> {
   /** None of those is ahead of this one. */
   private usualFirst: Waiter<C> | undefined;
   /** For callers with a time-out of their own: one list for each length of time. */
-  private readonly otherDeadlines = new Map<number, Deadlines<OwnDeadline<C>>>();
+  private readonly otherDeadlines = new Map<number, Deadlines<LimitedWaiter<C>>>();
   /** One listener for all who wait with a signal: at the eleventh on one signal Node would warn of a leak. */
   private readonly bySignal = new Map<AbortSignal, Companions<C>>();
   /** That of the crowd which is coming just now. */
@@ -96,7 +90,7 @@ export class WaitQueue<C> {
     private readonly clock: Clock,
     /** How those wait who have no options of their own. */
     private readonly usualWait: Wait,
-    private readonly host: WaitQueueHost<C>,
+    private readonly host: WaitQueueHost,
   ) {
     this.usualTimeout = usualWait.timeout;
     this.usualAlarm = new DueAlarm(clock, (now) => this.expireUsual(now));
@@ -107,7 +101,17 @@ export class WaitQueue<C> {
     return this.first === undefined ? 0 : Math.max(0, this.clock.now() - arrivalOf(this.first));
   }
 
-  join(waiter: Waiter<C>): void {
+  join(wait: Wait): Promise<PoolLease<C>> {
+    const waiter = wait.timeout === this.usualTimeout ? new Waiter<C>(wait) : new LimitedWaiter<C>(wait);
+    const promise = new Promise<PoolLease<C>>((resolve, reject) => {
+      waiter.resolve = resolve;
+      waiter.reject = reject;
+    });
+    this.append(waiter);
+    return promise;
+  }
+
+  private append(waiter: Waiter<C>): void {
     const { wait } = waiter;
     waiter.arrival = this.length < CROWD ? this.arrivalNow(wait.timeout) : (this.arrival ?? this.arrivalOfCrowd());
     waiter.ahead = this.last;
@@ -138,7 +142,7 @@ export class WaitQueue<C> {
   private arrivalNow(timeout: number): Arrival {
     const at = this.clock.now();
     if (timeout === this.usualTimeout) this.usualAlarm.setFor(at + timeout);
-    return { at };
+    return { at, returns: this.host.returns() };
   }
 
   /**
@@ -147,7 +151,7 @@ export class WaitQueue<C> {
    * busy, for it does not wait for anything while there are immediates.
    */
   private arrivalOfCrowd(): Arrival {
-    const arrival = { at: Infinity };
+    const arrival = { at: Infinity, returns: 0 };
     this.arrival = arrival;
     this.clock.setImmediate(this.hasCome);
     return arrival;
@@ -157,6 +161,7 @@ export class WaitQueue<C> {
     const arrival = this.arrival!;
     this.arrival = undefined;
     arrival.at = this.clock.now();
+    arrival.returns = this.host.returns();
     if (this.usualFirst !== undefined) this.usualAlarm.setFor(arrival.at + this.usualTimeout);
   };
 
@@ -168,7 +173,7 @@ export class WaitQueue<C> {
       if (waiter === undefined) return Infinity;
       const due = arrivalOf(waiter) + this.usualTimeout;
       if (due > now) return due;
-      this.desert(waiter, errorFor(waiter));
+      this.desert(waiter, errorFor(this.returnsSince(waiter)));
     }
     // These deal with it before the next are told: were thousands of errors alive at once, it would take longer to collect
     // them than to make them.
@@ -181,6 +186,10 @@ export class WaitQueue<C> {
     let waiter = start;
     while (waiter !== undefined && waiter.wait.timeout !== this.usualTimeout) waiter = waiter.behind;
     return waiter;
+  }
+
+  private returnsSince(waiter: Waiter<C>): number {
+    return this.host.returns() - waiter.arrival!.returns;
   }
 
   private desert(waiter: Waiter<C>, error: unknown): void {
@@ -214,15 +223,15 @@ export class WaitQueue<C> {
   }
 
   private heedOptions(waiter: Waiter<C>): void {
-    const { timeout, signal } = waiter.wait;
-    if (timeout !== this.usualTimeout) this.limit(waiter, timeout);
+    const { signal } = waiter.wait;
+    if (waiter instanceof LimitedWaiter) this.limit(waiter);
     if (signal !== undefined) this.heed(waiter, signal);
   }
 
   private unheedOptions(waiter: Waiter<C>): void {
-    const { deadline, wait } = waiter;
-    if (deadline !== undefined) this.unlimit(deadline);
-    if (wait.signal !== undefined) this.unheed(waiter, wait.signal);
+    const { signal } = waiter.wait;
+    if (waiter instanceof LimitedWaiter) this.unlimit(waiter);
+    if (signal !== undefined) this.unheed(waiter, signal);
   }
 
   private heed(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -246,28 +255,29 @@ export class WaitQueue<C> {
     this.bySignal.delete(signal);
   }
 
-  private limit(waiter: Waiter<C>, timeout: number): void {
+  private limit(waiter: LimitedWaiter<C>): void {
+    const { timeout } = waiter.wait;
     if (timeout === Infinity) return;
     let deadlines = this.otherDeadlines.get(timeout);
     if (deadlines === undefined) {
       deadlines = new Deadlines(
         this.clock,
         timeout,
-        ({ waiter: late }) => this.desert(late, this.host.timeUp(timeout)(late)),
+        (late) => this.desert(late, this.host.timeUp(timeout)(this.returnsSince(late))),
         true,
       );
       this.otherDeadlines.set(timeout, deadlines);
     }
-    waiter.deadline = new OwnDeadline(waiter, deadlines);
-    deadlines.add(waiter.deadline);
+    deadlines.add(waiter);
   }
 
-  private unlimit(deadline: OwnDeadline<C>): void {
-    const { deadlines } = deadline;
-    deadlines.remove(deadline);
-    if (!deadlines.isEmpty) return;
+  private unlimit(waiter: LimitedWaiter<C>): void {
+    const { timeout } = waiter.wait;
+    const deadlines = this.otherDeadlines.get(timeout);
+    deadlines?.remove(waiter);
+    if (deadlines?.isEmpty !== true) return;
     deadlines.clear();
-    this.otherDeadlines.delete(deadlines.duration);
+    this.otherDeadlines.delete(timeout);
   }
 }
 
