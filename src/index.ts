@@ -1,5 +1,6 @@
 /** Connection pools for NestJS and Node.js that keep themselves full, and retries that know what a broken connection is. */
-export { ConnectionPool, type AcquireOptions } from './pool/connection-pool.js';
+export { ConnectionPool } from './pool/connection-pool.js';
+export type { AcquireOptions } from './pool/acquire-options.js';
 export { ConnectionFactory } from './pool/connection-factory.js';
 export type { CloseReason, ConnectContext, HookContext } from './pool/connection-factory.js';
 export type { ConnectionFactoryClass, ConnectionOf } from './pool/connection-factory.js';

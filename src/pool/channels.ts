@@ -78,3 +78,13 @@ export function areLeasesHeard(): boolean {
     hasFailed.hasSubscribers
   );
 }
+
+/** A lease is over; told when all is done, for who is told may call the pool. */
+export function tellOver(use: UseEvent, error: unknown): void {
+  if (error !== undefined) {
+    use.error = error;
+    USE.error.publish(use);
+  }
+  USE.asyncStart.publish(use);
+  USE.asyncEnd.publish(use);
+}

@@ -1,21 +1,15 @@
-import { ACQUIRE, areLeasesHeard, RESIZE, USE, type AcquireEvent, type UseEvent } from './channels.js';
-import type { Clock } from './clock.js';
-import { noteBrokenBy } from './connection-error.js';
+import { AcquireOptionsReader, type AcquireOptions, type BorrowMethod } from './acquire-options.js';
+import { ACQUIRE, areLeasesHeard, RESIZE, tellOver, USE, type AcquireEvent, type UseEvent } from './channels.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import type { Duration } from './duration.js';
-import {
-  AcquireTimeoutError,
-  describeTimeout,
-  PoolClosedError,
-  PoolOverloadedError,
-  withoutCalls,
-  type PoolCounts,
-} from './errors.js';
+import { PoolClosedError, PoolOverloadedError, withoutCalls, type PoolCounts } from './errors.js';
+import { IdleChoice } from './idle-choice.js';
 import { LeakWatch } from './leak-watch.js';
-import { PoolLease, SignalledLease, TracedLease, type Lease, type LeaseHome, type Outcome } from './lease.js';
+import { PoolLease, SignalledLease, type Lease, type LeaseHome } from './lease.js';
 import { PoolLog } from './pool-log.js';
-import { isGone, isLeased, State, type PooledConnection } from './pooled-connection.js';
+import { isLeased, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
+import { Returns } from './returns.js';
 import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
 import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
 import { Shutdown } from './shutdown.js';
@@ -23,16 +17,8 @@ import { Span } from './span.js';
 import { Totals, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
 import { Judge } from './verdict.js';
-import { explainWait } from './wait-diagnosis.js';
+import { WaitDiagnosis } from './wait-diagnosis.js';
 import { WaitQueue, type Wait, type Waiter } from './wait-queue.js';
-
-/** How to wait for a connection. Both govern the wait, not the work. */
-export interface AcquireOptions {
-  /** The longest wait; 0 is "do not wait". Default: the pool's `acquireTimeout`. */
-  readonly timeout?: Duration;
-  /** Ends the wait. Work that fails while it is aborted costs the connection: its reply may still be on its way. */
-  readonly signal?: AbortSignal;
-}
 
 /**
  * A pool of connections of any kind, which keeps itself full: connections are opened in the background, pinged, watched
@@ -47,7 +33,6 @@ export interface AcquireOptions {
 export class ConnectionPool<C> implements AsyncDisposable {
   readonly name: string;
   private readonly settings: ResolvedSettings;
-  private readonly clock: Clock;
   private readonly log: PoolLog;
   private readonly totals = new Totals();
   private readonly stock: Stock<C>;
@@ -55,39 +40,34 @@ export class ConnectionPool<C> implements AsyncDisposable {
   private readonly readiness: Readiness;
   private readonly leaks: LeakWatch<C> | undefined;
   private readonly home: LeaseHome<C>;
-  private readonly verdicts: Judge;
-  // What every lease asks for, known beforehand.
+  private readonly returns: Returns<C>;
+  private readonly choice: IdleChoice<C>;
+  private readonly options: AcquireOptionsReader;
+  private readonly diagnosis: WaitDiagnosis;
+  /** That of callers without options. */
   private readonly usualWait: Wait;
   private readonly maxWaiting: number;
-  private readonly resets: boolean;
   private started = false;
   private shutdown: Shutdown<C> | undefined;
 
   /** @throws PoolSettingsError which lists every fault of the settings and of the factory */
   constructor(factory: ConnectionFactory<C>, settings: PoolSettings = {}) {
     this.settings = resolveSettings(factory, settings);
-    const { name, clock, logger, acquireTimeout, maxWaiting, leakDetection, connectionErrors } = this.settings;
-    this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined, span: undefined };
-    this.maxWaiting = maxWaiting;
-    this.resets = factory.reset !== undefined;
+    const { name, clock, logger, acquireTimeout, maxWaiting, leakDetection } = this.settings;
+    const { connectionErrors, checkAfterIdle } = this.settings;
     this.name = name;
-    this.clock = clock;
-    this.verdicts = new Judge(factory, connectionErrors);
+    this.maxWaiting = maxWaiting;
+    this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined, span: undefined };
     this.log = new PoolLog(name, logger, clock);
-    this.home = {
-      name,
-      receive: (entry) => this.receive(entry),
-      judge: (entry, outcome, error, signal) => this.judge(entry, outcome, error, signal),
-    };
     this.stock = new Stock(factory, this.settings, clock, this.totals, this.log, {
       waiting: () => this.queue.length,
-      offer: (entry) => this.offer(entry),
+      offer: (entry) => this.returns.offer(entry),
       changed: () => this.changed(),
     });
     this.queue = new WaitQueue(clock, this.usualWait, {
       returns: () => this.totals.acquired - this.stock.census.leased,
       timeUp: (timeout) => {
-        const errorFor = this.timeUp(timeout);
+        const errorFor = this.diagnosis.timeUp(timeout);
         return (returned) => withoutCalls(() => errorFor(returned));
       },
       demandChanged: () => this.demandChanged(),
@@ -95,8 +75,28 @@ export class ConnectionPool<C> implements AsyncDisposable {
     });
     this.readiness = new Readiness(() => this.demandChanged());
     if (leakDetection !== Infinity) {
-      this.leaks = new LeakWatch(this.settings, clock, this.log, (entry) => this.bury(entry, undefined));
+      this.leaks = new LeakWatch(this.settings, clock, this.log, (entry) => this.returns.bury(entry, undefined));
     }
+    const verdicts = new Judge(factory, connectionErrors);
+    this.returns = new Returns(this.stock, verdicts, this.leaks, factory.reset !== undefined, {
+      isAwaited: () => this.queue.length > 0,
+      isClosing: () => this.shutdown !== undefined,
+      hand: (entry) => this.hand(entry, this.queue.first!),
+      changed: () => this.changed(),
+    });
+    this.home = {
+      name,
+      receive: (entry) => this.receive(entry),
+      judge: (entry, outcome, error, signal) => {
+        const { use } = entry;
+        if (use !== undefined) entry.use = undefined;
+        this.returns.judge(entry, outcome, error, signal);
+        if (use !== undefined) tellOver(use, error);
+      },
+    };
+    this.choice = new IdleChoice(this.stock, clock, checkAfterIdle);
+    this.options = new AcquireOptionsReader(name, this.usualWait, this.leaks !== undefined);
+    this.diagnosis = new WaitDiagnosis(name, clock, this.stock.filler, this.totals, () => this.counts());
   }
 
   /**
@@ -111,7 +111,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     let lease: PoolLease<C>;
     if (options === undefined && !this.mustTakeCare()) {
       const free = this.takeFree();
-      lease = free === undefined ? await this.wait(this.usualWait) : new PoolLease(this.home, free);
+      lease = free === undefined ? await this.wait(this.usualWait) : this.usualLease(free);
     } else {
       const borrowed = this.borrow(options, ConnectionPool.prototype.use);
       lease = borrowed instanceof PoolLease ? borrowed : await borrowed;
@@ -135,7 +135,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
     if (options !== undefined || this.mustTakeCare()) return this.acquireWithCare(options);
     const free = this.takeFree();
-    return free === undefined ? this.join() : Promise.resolve(new PoolLease(this.home, free));
+    return free === undefined ? this.join() : Promise.resolve(this.usualLease(free));
   }
 
   /**
@@ -145,9 +145,12 @@ export class ConnectionPool<C> implements AsyncDisposable {
   tryAcquire(): Lease<C> | undefined {
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
     this.start();
-    const entry = this.takeUsable();
+    const entry = this.choice.take();
     if (entry === undefined) return undefined;
-    return this.lendInSight(entry, this.waitOf(ConnectionPool.prototype.tryAcquire, {}));
+    const wait = this.options.read(undefined, ConnectionPool.prototype.tryAcquire);
+    const lease = this.lease(entry, wait);
+    if (areLeasesHeard()) this.observe(entry);
+    return lease;
   }
 
   /** Begins to open connections, in the background. `acquire()` and `ready()` start a pool by themselves. */
@@ -247,10 +250,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
   /** The idle connection whose turn it is, which can be lent unasked. */
   private takeFree(): PooledConnection<C> | undefined {
     const entry = this.stock.idle.take();
-    if (entry !== undefined) {
-      this.stock.census.lend(entry);
-      this.totals.acquired++;
-    }
+    if (entry !== undefined) this.stock.census.lend(entry);
     return entry;
   }
 
@@ -263,17 +263,20 @@ export class ConnectionPool<C> implements AsyncDisposable {
   }
 
   private lease(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
+    const isUsual = !this.stock.needsCare && wait === this.usualWait;
+    return isUsual ? this.usualLease(entry) : this.leaseWithCare(entry, wait);
+  }
+
+  private usualLease(entry: PooledConnection<C>): PoolLease<C> {
     this.totals.acquired++;
-    if (this.stock.needsCare || wait !== this.usualWait) return this.leaseWithCare(entry, wait);
     return new PoolLease(this.home, entry);
   }
 
   /** A lease has ended well. */
   private receive(entry: PooledConnection<C>): void {
-    // The pool may have been closed, and the connection with it.
-    if (!isLeased(entry)) return;
     const { stock, queue } = this;
-    if (stock.needsCare || entry.doom !== undefined || !entry.proven) this.receiveWithCare(entry);
+    // The pool may have been closed, and the connection with it.
+    if (stock.needsCare || !entry.isPlain || !isLeased(entry)) this.receiveWithCare(entry);
     else if (queue.first === undefined) stock.rest(entry);
     else this.hand(entry, queue.first);
   }
@@ -283,7 +286,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     const { wait } = waiter;
     const lease = this.lease(entry, wait);
     this.queue.serve(waiter, lease);
-    if (wait !== this.usualWait) this.tellServed(wait, lease);
+    if (wait.span !== undefined) this.tellServed(wait.span, entry);
     // What else was on its way to him is wanted no more.
     if (this.shutdown !== undefined) this.shutdown.proceed();
   }
@@ -299,174 +302,81 @@ export class ConnectionPool<C> implements AsyncDisposable {
   }
 
   /** @throws PoolOverloadedError, PoolClosedError, the reason of an aborted signal, PoolSettingsError */
-  private borrow(
+  private borrow(options: AcquireOptions | undefined, method: BorrowMethod): PoolLease<C> | Promise<PoolLease<C>> {
+    if (areLeasesHeard()) return this.borrowInSight(options, method);
+    const wait = this.readWait(options, method);
+    const entry = this.choice.take();
+    return entry === undefined ? this.wait(wait) : this.lease(entry, wait);
+  }
+
+  /** The same, with observers; they are told when all is done, for they may call the pool. */
+  private borrowInSight(
     options: AcquireOptions | undefined,
-    method: (...args: never[]) => unknown,
+    method: BorrowMethod,
   ): PoolLease<C> | Promise<PoolLease<C>> {
-    const span = this.spanOfAcquire();
-    span?.start();
+    const event: AcquireEvent = { pool: this.name, waits: false };
+    ACQUIRE.start.publish(event);
     try {
-      const wait = this.readWait(options, method, span);
-      const entry = this.takeUsable();
-      return entry === undefined ? this.waitInSight(wait) : this.lendInSight(entry, wait);
+      const wait = this.readWait(options, method);
+      const entry = this.stock.needsCare ? this.choice.take() : this.takeFree();
+      if (entry === undefined) return this.waitInSight(wait, event);
+      const lease = this.lease(entry, wait);
+      ACQUIRE.end.publish(event);
+      this.observe(entry);
+      return lease;
     } catch (error) {
-      span?.fail(error);
-      span?.end();
+      event.error = error;
+      ACQUIRE.error.publish(event);
+      ACQUIRE.end.publish(event);
       throw error;
     }
   }
 
-  private readWait(
-    options: AcquireOptions | undefined,
-    method: (...args: never[]) => unknown,
-    span: Span<AcquireEvent> | undefined,
-  ): Wait {
+  private readWait(options: AcquireOptions | undefined, method: BorrowMethod): Wait {
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    if (options === undefined) return this.waitOf(method, { span });
-    const signal = readSignal(this.name, options.signal);
-    if (signal?.aborted === true) throw signal.reason as Error;
-    if (options.timeout === undefined) return this.waitOf(method, { signal, span });
-    return this.waitOf(method, { timeout: readTimeout(this.name, options.timeout), signal, span });
-  }
-
-  /** The usual one, unless there is more to be known of this caller. */
-  private waitOf(method: (...args: never[]) => unknown, given: Partial<Wait>): Wait {
-    const isUsual = given.timeout === undefined && given.signal === undefined;
-    if (isUsual && this.leaks === undefined && !areLeasesHeard()) return this.usualWait;
-    const origin = this.leaks === undefined ? undefined : LeakWatch.origin(method);
-    const { timeout = this.usualWait.timeout, signal, span } = given;
-    return { timeout, signal, origin, span };
-  }
-
-  /** Tells observers only when all is done: they may call the pool. */
-  private lendInSight(entry: PooledConnection<C>, wait: Wait): PoolLease<C> {
-    const lease = this.lease(entry, wait);
-    wait.span?.end();
-    if (lease instanceof TracedLease) lease.begun();
-    return lease;
-  }
-
-  private waitInSight(wait: Wait): Promise<PoolLease<C>> {
-    const promise = this.wait(wait);
-    wait.span?.end();
-    return promise;
-  }
-
-  private tellServed(wait: Wait, lease: PoolLease<C>): void {
-    wait.span?.asyncEnd();
-    if (lease instanceof TracedLease) lease.begun();
-  }
-
-  private spanOfAcquire(): Span<AcquireEvent> | undefined {
-    return Span.isHeard(ACQUIRE) ? new Span<AcquireEvent>(ACQUIRE, { pool: this.name, waits: false }) : undefined;
-  }
-
-  /** An idle connection that says it can be lent as it is. */
-  private takeUsable(): PooledConnection<C> | undefined {
-    const { stock } = this;
-    for (;;) {
-      const entry = this.nextInLine();
-      if (entry === undefined) return undefined;
-      stock.idle.remove(entry);
-      stock.census.lend(entry);
-      if (stock.isUsable(entry)) return entry;
-      stock.loseUnusable(entry);
-    }
-  }
-
-  private nextInLine(): PooledConnection<C> | undefined {
-    const { next } = this.stock.idle;
-    return next !== undefined && this.isStale(next) ? this.fresh() : next;
-  }
-
-  /** The last used of the idle connections that need no check. */
-  private fresh(): PooledConnection<C> | undefined {
-    const { idle } = this.stock;
-    let entry = idle.newest;
-    // In fifo the newest is the last used or pinged: if even that one is stale, all are.
-    while (entry !== undefined && this.isStale(entry)) entry = idle.order === 'lifo' ? idle.older(entry) : undefined;
-    return entry;
+    return this.options.read(options, method);
   }
 
   private leaseWithCare(entry: PooledConnection<C>, { signal, origin }: Wait): PoolLease<C> {
+    this.totals.acquired++;
     if (++entry.uses >= this.settings.maxUses) entry.doom ??= 'expired';
     entry.reception = undefined;
-    const lease = this.leaseFor(entry, signal);
+    const { home } = this;
+    const lease = signal === undefined ? new PoolLease(home, entry) : new SignalledLease(home, entry, signal);
     this.leaks?.taken(entry, lease, origin!);
     return lease;
   }
 
-  private leaseFor(entry: PooledConnection<C>, signal: AbortSignal | undefined): PoolLease<C> {
-    if (Span.isHeard(USE)) {
-      return new TracedLease(this.home, entry, signal, new Span<UseEvent>(USE, { pool: this.name }));
-    }
-    return signal === undefined ? new PoolLease(this.home, entry) : new SignalledLease(this.home, entry, signal);
-  }
-
   private receiveWithCare(entry: PooledConnection<C>): void {
-    this.leaks?.returned(entry);
-    if (entry.doom === 'broken') this.bury(entry, undefined);
-    else if (this.stock.isUsable(entry)) this.keep(entry);
-    else this.stock.loseUnusable(entry);
+    const { use } = entry;
+    if (use === undefined) {
+      this.returns.receive(entry);
+      return;
+    }
+    // Before whoever comes next observes a use of his own.
+    entry.use = undefined;
+    this.receive(entry);
+    tellOver(use, undefined);
   }
 
-  /** It comes from a lease, and is well. */
-  private keep(entry: PooledConnection<C>): void {
-    const { stock } = this;
-    stock.used(entry);
-    // What that did may have called the pool, so offer() looks once more.
-    if (this.resets && !this.mustGo(entry)) stock.reset(entry);
-    else this.offer(entry);
+  private waitInSight(wait: Wait, event: AcquireEvent): Promise<PoolLease<C>> {
+    const span = new Span(ACQUIRE, event);
+    const promise = this.wait({ ...wait, span });
+    span.end();
+    return promise;
   }
 
-  /** A connection that is free and well goes to whoever has waited longest, or becomes idle. */
-  private offer(entry: PooledConnection<C>): void {
-    const { stock, queue } = this;
-    if (entry.state !== State.leased && !this.isStillWell(entry)) return;
-    const { first } = queue;
-    if (this.mustGo(entry)) stock.retire(entry, stock.overfull ? 'surplus' : 'shutdown');
-    else if (first === undefined) stock.toIdle(entry);
-    else this.hand(entry, first);
+  private tellServed(span: Span<AcquireEvent>, entry: PooledConnection<C>): void {
+    span.asyncEnd();
+    this.observe(entry);
   }
 
-  private mustGo(entry: PooledConnection<C>): boolean {
-    return entry.doom !== undefined || this.stock.overfull || (this.shutdown !== undefined && this.queue.length === 0);
-  }
-
-  /** A lease has ended, and not well, or not for certain. */
-  private judge(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void {
-    const verdict = this.verdicts.verdict(outcome, error, signal);
-    // Likewise; and the verdict has asked the user's own predicates, which may call the pool.
-    if (entry.state !== State.leased) return;
-    const { stock } = this;
-    this.leaks?.returned(entry);
-    if (entry.doom === 'broken') this.bury(entry, error);
-    else if (verdict === 'broken') stock.lose(entry, error, 'break');
-    else if (verdict === 'unsure') this.bury(entry, undefined);
-    else if (stock.isUsable(entry)) this.keep(entry);
-    else stock.loseUnusable(entry, error);
-  }
-
-  /** Of one that does not come from a lease, which has just been asked. */
-  private isStillWell(entry: PooledConnection<C>): boolean {
-    // A hook that was called meanwhile may have closed the pool.
-    if (isGone(entry)) return false;
-    if (this.queue.first === undefined || this.stock.isUsable(entry)) return true;
-    this.stock.loseUnusable(entry);
-    return false;
-  }
-
-  /** Closes a connection that is known to be dead or that nobody may trust, which is no news of its siblings. */
-  private bury(entry: PooledConnection<C>, error: unknown): void {
-    noteBrokenBy(error);
-    this.stock.part(entry, 'broken');
-    this.changed();
-  }
-
-  /** Neither used nor pinged for so long that it must be pinged before it is lent. */
-  private isStale(entry: PooledConnection<C>): boolean {
-    const { checkAfterIdle } = this.settings;
-    return checkAfterIdle !== Infinity && this.clock.now() - entry.activeAt >= checkAfterIdle;
+  /** Tells of a lease that begins, when all else is done: who is told may call the pool, and even close the connection. */
+  private observe(entry: PooledConnection<C>): void {
+    const use: UseEvent = { pool: this.name };
+    entry.use = use;
+    USE.start.publish(use);
+    USE.end.publish(use);
   }
 
   // Waiting --------------------------------------------------------------------------------------------------------
@@ -494,7 +404,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.start();
     // It was closed before, or by a hook that was called meanwhile.
     if (this.shutdown !== undefined) throw new PoolClosedError(this.name);
-    if (wait.timeout === 0) throw this.timeUp(0)(undefined);
+    if (wait.timeout === 0) throw this.diagnosis.timeUp(0)(undefined);
     throw new PoolOverloadedError(this.name, this.maxWaiting, this.counts());
   }
 
@@ -517,27 +427,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.stock.setVital(closing || this.queue.length > 0 || this.readiness.isAwaited);
   }
 
-  /**
-   * Makes the errors of all who have waited for so long in one instant. What they say is worked out once.
-   * @returns takes how many leases were returned while the caller waited; undefined if he would not wait
-   */
-  private timeUp(timeout: number): (returned: number | undefined) => AcquireTimeoutError {
-    const { name, totals, clock } = this;
-    const counts = this.counts();
-    // Whoever asks in vain wanted a connect, even if he is in no queue.
-    const { failingSince, failures, lastError } = this.stock.filler;
-    const downFor = failingSince === undefined ? undefined : clock.now() - failingSince;
-    const options = failingSince === undefined ? undefined : { cause: lastError };
-    const describe = (returned: number | undefined): string =>
-      describeTimeout(name, timeout, counts, explainWait({ counts, downFor, failures, lastError, returned }));
-    let [withReturns, withNone]: Array<string | undefined> = [];
-    return (returned) => {
-      totals.acquireTimeouts++;
-      const message = returned === 0 ? (withNone ??= describe(0)) : (withReturns ??= describe(returned));
-      return new AcquireTimeoutError(name, timeout, counts, message, options);
-    };
-  }
-
   private counts(): PoolCounts {
     const { census, bounds } = this.stock;
     const { idle, leased, checking, connecting, closing } = census;
@@ -547,7 +436,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
   // Closing --------------------------------------------------------------------------------------------------------
 
   private beginShutdown(): Shutdown<C> {
-    const { name, clock, stock, queue, log } = this;
+    const { name, stock, queue, log } = this;
+    const { clock } = this.settings;
     const over = (): void => {
       this.demandChanged();
       this.leaks?.stop();

@@ -1,7 +1,5 @@
-import type { UseEvent } from './channels.js';
 import { LeaseReleasedError } from './errors.js';
 import type { PooledConnection } from './pooled-connection.js';
-import type { Span } from './span.js';
 
 /**
  * A connection on loan. Release it when the work is done; `use()` does it by itself.
@@ -103,48 +101,6 @@ export class SignalledLease<C> extends PoolLease<C> {
 
   protected override get signal(): AbortSignal | undefined {
     return this.ownSignal;
-  }
-}
-
-/** A lease of which observers are told. */
-export class TracedLease<C> extends SignalledLease<C> {
-  private isOver = false;
-
-  constructor(
-    home: LeaseHome<C>,
-    entry: PooledConnection<C>,
-    signal: AbortSignal | undefined,
-    private readonly span: Span<UseEvent>,
-  ) {
-    super(home, entry, signal);
-  }
-
-  /** Told once its borrower has it. */
-  begun(): void {
-    this.span.start();
-    this.span.end();
-  }
-
-  override release(error?: unknown): void {
-    super.release(error);
-    this.over(error);
-  }
-
-  override discard(error?: unknown): void {
-    super.discard(error);
-    this.over(error);
-  }
-
-  override fail(error: unknown): void {
-    super.fail(error);
-    this.over(error);
-  }
-
-  private over(error: unknown): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    if (error !== undefined) this.span.fail(error);
-    this.span.asyncEnd();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Reception } from './capabilities.js';
+import type { UseEvent } from './channels.js';
 import type { CloseReason } from './connection-factory.js';
 
 /**
@@ -47,12 +48,13 @@ export class PooledConnection<C> {
   state: State = State.connecting;
   /** Set once connected. */
   connection!: C;
-  /** Why it is to be closed as soon as nobody holds it. */
-  doom: CloseReason | undefined;
+  /** Whether nothing but whose turn it is matters when it comes back: it has held, is not doomed, and is not observed. */
+  isPlain = false;
   /** Where in the idle queue, while it is idle. */
   place = 0;
-  /** Whether it has completed a lease or a ping, or lived for a second: then its loss is no failed connect. */
-  proven = false;
+  private fate: CloseReason | undefined;
+  private hasHeld = false;
+  private observedUse: UseEvent | undefined;
   /** Leases given, where that is of any account. */
   uses = 0;
   /** Whether it is a stream, which can tell whether it is usable. */
@@ -76,6 +78,40 @@ export class PooledConnection<C> {
   expiresAt = Infinity;
   /** The part of the keepalive interval after which it is pinged. */
   keepaliveShare = 1;
+
+  /** Why it is to be closed as soon as nobody holds it. */
+  get doom(): CloseReason | undefined {
+    return this.fate;
+  }
+
+  set doom(reason: CloseReason | undefined) {
+    this.fate = reason;
+    this.review();
+  }
+
+  /** Whether it has completed a lease or a ping, or lived for a second: then its loss is no failed connect. */
+  get proven(): boolean {
+    return this.hasHeld;
+  }
+
+  set proven(hasHeld: boolean) {
+    this.hasHeld = hasHeld;
+    this.review();
+  }
+
+  /** What observers are told of its lease, until that is over. */
+  get use(): UseEvent | undefined {
+    return this.observedUse;
+  }
+
+  set use(event: UseEvent | undefined) {
+    this.observedUse = event;
+    this.review();
+  }
+
+  private review(): void {
+    this.isPlain = this.hasHeld && this.fate === undefined && this.observedUse === undefined;
+  }
 }
 
 export function isLeased(entry: PooledConnection<unknown>): boolean {

@@ -1,5 +1,40 @@
+import type { Clock } from './clock.js';
 import { formatDuration } from './duration.js';
-import { describeError, type PoolCounts } from './errors.js';
+import { AcquireTimeoutError, describeError, describeTimeout, type PoolCounts } from './errors.js';
+import type { Filler } from './filler.js';
+import type { Totals } from './stats.js';
+
+/** Makes the errors of those who have waited in vain. */
+export class WaitDiagnosis {
+  constructor(
+    private readonly pool: string,
+    private readonly clock: Clock,
+    private readonly filler: Filler<unknown>,
+    private readonly totals: Totals,
+    private readonly counts: () => PoolCounts,
+  ) {}
+
+  /**
+   * For all who have waited for so long in one instant. What they say is worked out once.
+   * @returns takes how many leases were returned while the caller waited; undefined if he would not wait
+   */
+  timeUp(timeout: number): (returned: number | undefined) => AcquireTimeoutError {
+    const { pool, totals, clock } = this;
+    const counts = this.counts();
+    // Whoever asks in vain wanted a connect, even if he is in no queue.
+    const { failingSince, failures, lastError } = this.filler;
+    const downFor = failingSince === undefined ? undefined : clock.now() - failingSince;
+    const options = failingSince === undefined ? undefined : { cause: lastError };
+    const describe = (returned: number | undefined): string =>
+      describeTimeout(pool, timeout, counts, explainWait({ counts, downFor, failures, lastError, returned }));
+    let [withReturns, withNone]: Array<string | undefined> = [];
+    return (returned) => {
+      totals.acquireTimeouts++;
+      const message = returned === 0 ? (withNone ??= describe(0)) : (withReturns ??= describe(returned));
+      return new AcquireTimeoutError(pool, timeout, counts, message, options);
+    };
+  }
+}
 
 /** What is known when a caller has waited in vain. */
 export interface WaitFacts {

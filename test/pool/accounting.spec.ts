@@ -143,7 +143,7 @@ describe('P2: the sum of connections', () => {
   });
 
   test('a connection cannot go from one state to one that does not follow', () => {
-    const census = new Census();
+    const census = new Census({ length: 0 });
     const entry = new PooledConnection<object>();
     census.enter();
     expect(() => census.move(entry, State.checking)).toThrow('bug: a connection cannot go from connecting to checking');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { AcquireTimeoutError } from '../../src/pool/errors.js';
-import { WaitQueue, Waiter, type Wait } from '../../src/pool/wait-queue.js';
+import { WaitQueue, type Wait } from '../../src/pool/wait-queue.js';
 import { VirtualClock } from '../../src/testing/index.js';
 import { fateOf, filled, type Fate } from './workbench.js';
 
@@ -135,6 +135,7 @@ describe('Callers with time-outs of their own', () => {
     const usual: Wait = { timeout: 1_000, signal: undefined, origin: undefined, span: undefined };
     const { signal, ...controller } = abortable();
     const queue = new WaitQueue<object>(clock, usual, {
+      returns: () => 0,
       timeUp: () => () => 'time is up',
       demandChanged: () => undefined,
       // What a hook may do that is called when somebody has left.
@@ -142,9 +143,7 @@ describe('Callers with time-outs of their own', () => {
     });
     const told: unknown[] = [];
     const join = (wait: Wait, name: string): void => {
-      const waiter = new Waiter<object>(wait, 0);
-      waiter.reject = (error) => told.push([name, error]);
-      queue.join(waiter);
+      queue.join(wait).catch((error: unknown) => told.push([name, error]));
     };
     join(usual, 'first');
     join({ ...usual, signal }, 'second');

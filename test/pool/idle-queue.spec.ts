@@ -128,10 +128,12 @@ describe('the states of a connection', () => {
     closing: ['closed'],
     closed: [],
   };
+  /** Here connections change without being in any queue. */
+  const NONE = { length: 0 };
   const changes = NAMES.flatMap((from) => NAMES.map((to) => [from, to] as const));
 
   test.each(changes)('from %s to %s: counted if legal, else a bug that says so', (from, to) => {
-    const census = new Census();
+    const census = new Census(NONE);
     census.enter();
     const entry = new PooledConnection<object>();
     const way = {
@@ -162,23 +164,27 @@ describe('the states of a connection', () => {
   });
 
   test.each(NAMES)('what is %s can be lent only if idle, and can rest only if leased', (from) => {
-    const census = new Census();
+    const census = new Census(NONE);
     const entry = new PooledConnection<object>();
     entry.state = State[from];
     if (from !== 'idle') expect(() => census.lend(entry)).toThrow(`bug: a connection cannot go from ${from} to leased`);
     if (from !== 'leased') expect(() => census.rest(entry)).toThrow(`bug: a connection cannot go from ${from} to idle`);
     expect(entry.state).toBe(State[from]);
-    expect([census.idle, census.leased]).toEqual([0, 0]);
+    expect([census.open, census.leased]).toEqual([0, 0]);
   });
 
   test('a lease moves a connection from idle to leased and back, and is counted', () => {
-    const census = new Census();
+    const queue = new IdleQueue<object>('fifo');
+    const census = new Census(queue);
     census.enter();
     const entry = new PooledConnection<object>();
     census.move(entry, State.idle);
+    queue.push(entry);
+    queue.take();
     census.lend(entry);
     expect([entry.state, census.idle, census.leased]).toEqual([State.leased, 0, 1]);
     census.rest(entry);
+    queue.push(entry);
     expect([entry.state, census.idle, census.leased]).toEqual([State.idle, 1, 0]);
   });
 });
