@@ -93,9 +93,9 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
   },
   {
     name: 'one that comes from its check is lent unasked',
-    file: 'connection-pool.ts',
-    from: 'if (this.queue.first === undefined || this.stock.isUsable(entry)) return true;',
-    to: 'if (entry.state === State.checking || this.queue.first === undefined || this.stock.isUsable(entry)) return true;',
+    file: 'returns.ts',
+    from: 'if (!this.host.isAwaited() || this.stock.isUsable(entry)) return true;',
+    to: 'if (entry.state === State.checking || !this.host.isAwaited() || this.stock.isUsable(entry)) return true;',
   },
   {
     name: 'an isUsable() that closes the pool lends a closed connection',

@@ -48,7 +48,7 @@ const ON_THE_ROAD: readonly Bug[] = [
   },
   {
     name: 'a time-out is not counted',
-    file: 'connection-pool.ts',
+    file: 'wait-diagnosis.ts',
     from: 'totals.acquireTimeouts++;',
     to: 'if (timeout > 0) totals.acquireTimeouts++;',
   },
@@ -130,7 +130,7 @@ const ON_THE_ROAD: readonly Bug[] = [
   },
   {
     name: 'where somebody waits, a connection is not reset',
-    file: 'connection-pool.ts',
+    file: 'returns.ts',
     from: 'this.resets && !this.mustGo(entry)',
     to: 'this.resets && !this.mustGo(entry) && this.queue.length === 0',
   },
@@ -142,7 +142,7 @@ const ON_THE_ROAD: readonly Bug[] = [
   },
   {
     name: 'what has not been looked at for long is lent all the same',
-    file: 'connection-pool.ts',
+    file: 'idle-choice.ts',
     from: 'next !== undefined && this.isStale(next) ? this.fresh() : next',
     to: 'next',
   },
