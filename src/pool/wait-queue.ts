@@ -224,13 +224,13 @@ export class WaitQueue<C> {
 
   private heedOptions(waiter: Waiter<C>): void {
     const { signal } = waiter.wait;
-    if (waiter instanceof LimitedWaiter) this.limit(waiter);
+    if (isLimited(waiter)) this.limit(waiter);
     if (signal !== undefined) this.heed(waiter, signal);
   }
 
   private unheedOptions(waiter: Waiter<C>): void {
     const { signal } = waiter.wait;
-    if (waiter instanceof LimitedWaiter) this.unlimit(waiter);
+    if (isLimited(waiter)) this.unlimit(waiter);
     if (signal !== undefined) this.unheed(waiter, signal);
   }
 
@@ -284,4 +284,8 @@ export class WaitQueue<C> {
 /** Only of one who waits. */
 function arrivalOf<C>(waiter: Waiter<C>): number {
   return waiter.arrival!.at;
+}
+
+function isLimited<C>(waiter: Waiter<C>): waiter is LimitedWaiter<C> {
+  return waiter instanceof LimitedWaiter;
 }

@@ -1,15 +1,8 @@
-import { Floor } from '../floor.js';
 import type { Pooled } from '../connection.js';
-import { useOf, type Subject, type SubjectConfig } from '../subject.js';
+import { Floor } from '../floor.js';
+import type { Subject, SubjectConfig } from '../subject.js';
+import { plainSubject } from './plain.js';
 
 export function makeFloor<C extends Pooled>({ size, connect }: SubjectConfig<C>): Subject<C> {
-  const pool = new Floor<C>(size, connect);
-  const verbs: Omit<Subject<C, C>, 'use'> = {
-    acquire: () => pool.acquire(),
-    connectionOf: (connection) => connection,
-    release: (connection) => pool.release(connection),
-    discard: () => pool.discard(),
-    close: () => Promise.resolve(),
-  };
-  return { ...verbs, use: useOf(verbs) };
+  return plainSubject(new Floor<C>(size, connect));
 }
