@@ -2,7 +2,7 @@ import { closeByShape, destroy } from './capabilities.js';
 import type { Clock } from './clock.js';
 import type { CloseReason, ConnectionFactory } from './connection-factory.js';
 import { Deadlines } from './deadlines.js';
-import { HookCall } from './hook-call.js';
+import { HookCall, silence } from './hook-call.js';
 import type { PoolLog } from './pool-log.js';
 import type { ResolvedSettings } from './settings.js';
 
@@ -35,7 +35,7 @@ export class Closer<C> {
       done: over,
       // A close that failed, or took too long, may have left it open.
       failed: () => {
-        const destroyed = destroy(connection);
+        const destroyed = this.destroy(connection);
         if (isLate) this.log.closeTimedOut(reason, destroyed);
         over();
       },
@@ -45,6 +45,18 @@ export class Closer<C> {
       if (this.factory.close !== undefined) await this.factory.close(connection, reason);
       else await closeByShape(connection, reason);
     });
+  }
+
+  /** False if there is no way to. */
+  private destroy(connection: C): boolean {
+    const { factory } = this;
+    if (factory.destroy === undefined) return destroy(connection);
+    try {
+      silence(factory.destroy(connection));
+    } catch {
+      // It had its chance; the slot is free all the same.
+    }
+    return true;
   }
 
   setVital(vital: boolean): void {

@@ -21,8 +21,8 @@ export interface HookContext {
  * How one kind of connection lives: how it is opened, and if need be how it is pinged, reset, watched and closed.
  * Extend it, and give the class (in a Nest module) or an instance (without Nest) to a pool.
  *
- * Which of the optional methods it has must be settled when its pool is made. Whatever a method does (throw, reject, hang, settle late), the pool loses nothing by it. The shape is that of
- * geventconnpool's `ConnectionPool` (`_new_connection`, `_keepalive`), the names those of the field.
+ * Which of the optional methods it has must be settled when its pool is made. Whatever a method does (throw, reject, hang,
+ * settle late), the pool loses nothing by it. The shape is that of geventconnpool's `ConnectionPool` (`_new_connection`, `_keepalive`), the names those of the field.
  */
 export abstract class ConnectionFactory<C> {
   /** The pool's name. By default the class's name without `ConnectionFactory` or `Factory`; set it if you minify. */
@@ -37,9 +37,15 @@ export abstract class ConnectionFactory<C> {
   /**
    * Closes a connection. Without it the first method that the connection has is called: for `'broken'` destroy,
    * terminate, disconnect, `[Symbol.dispose]`, `[Symbol.asyncDispose]`, close, end, quit; otherwise quit, end,
-   * `[Symbol.asyncDispose]`, `[Symbol.dispose]`, close, destroy. After `closeTimeout`, `destroy` if there is one.
+   * `[Symbol.asyncDispose]`, `[Symbol.dispose]`, close, destroy. After `closeTimeout` {@link destroy} is called.
    */
   close?(connection: C, reason: CloseReason): void | Promise<void>;
+
+  /**
+   * Cuts a connection off at once, as the last resort: its close has failed, or has taken longer than `closeTimeout`.
+   * Without it, the connection's own `destroy()` is called if it has one.
+   */
+  destroy?(connection: C): void;
 
   /** Pings a connection that is not in use, to keep it open and to find out whether it is. Throw if it is not. */
   keepalive?(connection: C, context: HookContext): void | Promise<void>;

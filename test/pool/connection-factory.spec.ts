@@ -654,6 +654,40 @@ describe('F4: closing', () => {
     });
     expect(unhandled).toEqual([]);
   });
+
+  test('a factory that knows how to destroy its connections is asked instead', async () => {
+    const [own, ofFactory] = [jest.fn(), jest.fn()];
+    const connection = { destroy: own };
+    const factory = factoryOf<object>(() => connection, { close: () => new Promise(() => {}), destroy: ofFactory });
+    const { pool, clock } = poolOf(factory);
+    await pool.ready();
+    const closing = pool.close();
+    await clock.advance(5_000);
+    await closing;
+    expect(ofFactory.mock.calls).toEqual([[connection]]);
+    expect(own).not.toHaveBeenCalled();
+  });
+
+  test.each<[string, () => void]>([
+    [
+      'throws',
+      () => {
+        throw new Error('destroy failed');
+      },
+    ],
+    ['rejects', (() => Promise.reject(new Error('destroy failed'))) as () => void],
+  ])('a factory whose destroy %s costs no slot either', async (_what, destroy) => {
+    const factory = factoryOf<object>(() => ({}), { close: () => Promise.reject(new Error('no')), destroy });
+    const { pool, clock } = poolOf(factory);
+    const unhandled = await unhandledDuring(async () => {
+      await pool.ready();
+      pool.recycle();
+      await clock.settle();
+      expect(pool.stats()).toMatchObject({ closing: 0, idle: 1 });
+      await closedClean(pool, clock);
+    });
+    expect(unhandled).toEqual([]);
+  });
 });
 
 // What the hooks do ------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ export class PrivateServer implements AsyncDisposable {
   ) {
     this.folder = mkdtempSync(path.join(tmpdir(), `${kind.binaries[0]}-`));
     this.watchdog = new Watchdog(this.folder, kind.stopSignal);
-    this.user = unprivileged();
+    this.user = kind.isOurs === true ? undefined : unprivileged();
     if (this.user !== undefined) chownSync(this.folder, this.user.uid, this.user.gid);
   }
 
@@ -143,6 +143,7 @@ export class PrivateServer implements AsyncDisposable {
   }
 
   private async tryToLaunch(): Promise<void> {
+    this.kind.configure?.(this.place);
     const child = this.spawn(this.kind.binaries[0]!, this.kind.args(this.place));
     await once(child, 'spawn');
     this.child = child;
@@ -179,7 +180,7 @@ export class PrivateServer implements AsyncDisposable {
       // The server's own session, so that a Ctrl-C in the terminal does not end it before its clients.
       detached: true,
       stdio: ['ignore', log, log],
-      env: { PATH: process.env['PATH'], HOME: this.folder, LC_ALL: 'C' },
+      env: { PATH: process.env['PATH'], HOME: this.folder, LC_ALL: 'C', ...this.kind.environment?.(this.place) },
       ...this.user,
     });
     closeSync(log);

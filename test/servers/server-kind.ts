@@ -18,8 +18,14 @@ export interface ServerKind {
   readonly folders?: readonly string[];
   /** Ends the server in an orderly way, and soon, whoever is still connected. */
   readonly stopSignal: NodeJS.Signals;
-  /** What has to be done once, before the first start. */
-  prepare?(place: Place): Promise<void>;
+  /** Whether it must run as whoever runs the tests, whose files it reads; else, as root, it runs as `nobody`. */
+  readonly isOurs?: boolean;
+  /** What has to be done once, before the first start. There is no port yet. */
+  prepare?(place: Place): Promise<void> | void;
+  /** What has to be done before each start, such as writing the port into a file. */
+  configure?(place: Place): void;
+  /** What its environment has besides PATH, HOME and LC_ALL. */
+  environment?(place: Place): Readonly<Record<string, string>>;
   /** The server's arguments: in the foreground, and on 127.0.0.1 alone. */
   args(place: Place): readonly string[];
   /** Resolves if the server answers; rejects if it does not, and soon. */

@@ -1,0 +1,50 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, ParseIntPipe, Post, Put } from '@nestjs/common';
+import { InjectPool, type PoolOf } from 'nestjs-connection-pool';
+import { Database } from './database.js';
+import { OrdersDb } from './orders.db.js';
+import { OrdersService, type Order } from './orders.service.js';
+
+@Controller()
+export class OrdersController {
+  constructor(
+    @Inject(OrdersService) private readonly orders: OrdersService,
+    @Inject(Database) private readonly database: Database,
+    @InjectPool(OrdersDb) private readonly pool: PoolOf<typeof OrdersDb>,
+  ) {}
+
+  @Get('orders')
+  all(): Promise<Order[]> {
+    return this.orders.all();
+  }
+
+  @Put('orders/:id')
+  place(
+    @Param('id', ParseIntPipe) id: number,
+    @Body() { customer, item, amount }: Pick<Order, 'customer' | 'item' | 'amount'>,
+  ): Promise<{ placed: boolean }> {
+    return this.orders.place({ id, customer, item, amount });
+  }
+
+  @Post('orders/:id/payment')
+  pay(@Param('id', ParseIntPipe) id: number): Promise<Order> {
+    return this.orders.pay(id);
+  }
+
+  @Post('careless')
+  @HttpCode(204)
+  careless(): Promise<void> {
+    return this.orders.careless();
+  }
+
+  @Post('restart')
+  @HttpCode(202)
+  async restart(): Promise<void> {
+    await this.database.restart();
+  }
+
+  @Get('pool')
+  statistics(): object {
+    const stats = this.pool.stats();
+    return { ...stats, lastConnectError: stats.lastConnectError === undefined ? null : String(stats.lastConnectError) };
+  }
+}

@@ -1,0 +1,58 @@
+import { expect, it } from '@jest/globals';
+import { describe } from '@jest/globals';
+import type { PoolStats } from '../../src/index.js';
+import { whereInstalled } from '../servers/binaries.js';
+import { postgres } from '../servers/postgres.js';
+import { RunningSample } from './running-sample.js';
+
+const TEA = { customer: 'ann', item: 'tea', amount: 2 };
+
+whereInstalled(postgres(), describe)('sample 07-postgres-orders', () => {
+  it('places orders once, takes money once, and forgets what a careless borrower left', async () => {
+    const sample = await RunningSample.start('07-postgres-orders');
+    const request = async (method: string, path: string, body?: object): Promise<unknown> => {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(sample.url + path, { method, headers, body: JSON.stringify(body) });
+      const text = await response.text();
+      return text === '' ? response.status : JSON.parse(text);
+    };
+    try {
+      expect(await request('PUT', '/orders/7', TEA)).toEqual({ placed: true });
+      expect(await request('PUT', '/orders/7', TEA)).toEqual({ placed: false });
+      expect(await request('PUT', '/orders/8', { ...TEA, amount: 1_000 })).toMatchObject({ statusCode: 500 });
+      expect(await request('POST', '/orders/7/payment')).toEqual({ id: 7, ...TEA, paid: true });
+      expect(await request('POST', '/orders/9/payment')).toMatchObject({ statusCode: 404 });
+      expect(await request('POST', '/careless')).toBe(204);
+      expect(await sample.get('/orders')).toEqual([{ id: 7, ...TEA, paid: true }]);
+      expect((await sample.get<PoolStats>('/pool')).totals.closed.broken).toBe(0);
+    } finally {
+      expect(await sample.stop()).toEqual([0, null]);
+    }
+  }, 60_000);
+
+  it('fails no request that may run twice while the server restarts', async () => {
+    const sample = await RunningSample.start('07-postgres-orders');
+    try {
+      await fetch(`${sample.url}/orders/7`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(TEA),
+      });
+      const restart = fetch(`${sample.url}/restart`, { method: 'POST' });
+      const statuses = new Set<number>();
+      let isOver = false;
+      const caller = async (): Promise<void> => {
+        while (!isOver) statuses.add((await fetch(`${sample.url}/orders`)).status);
+      };
+      const callers = Promise.all(Array.from({ length: 10 }, caller));
+      expect((await restart).status).toBe(202);
+      await sample.until(async () => (await sample.get<PoolStats>('/pool')).open === 5);
+      isOver = true;
+      await callers;
+      expect([...statuses]).toEqual([200]);
+      expect((await sample.get<PoolStats>('/pool')).totals.closed.broken).toBeGreaterThanOrEqual(5);
+    } finally {
+      await sample.stop();
+    }
+  }, 60_000);
+});
