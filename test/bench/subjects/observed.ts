@@ -10,12 +10,12 @@ const TRACING = ['acquire', 'use', 'connect'];
 let heard = 0;
 const count = (): void => void heard++;
 
-/** Ours, with an observer on each of its channels. */
-export function makeObserved<C extends Pooled>(config: SubjectConfig<C>): Subject<C> {
-  for (const name of PLAIN) subscribe(`nestjs-connection-pool:${name}`, count);
-  for (const name of TRACING) {
-    const all = { start: count, end: count, asyncStart: count, asyncEnd: count, error: count };
-    tracingChannel(`nestjs-connection-pool:${name}`).subscribe(all);
-  }
-  return makeOurs(config);
+// Once in a process: a scenario may make many pools.
+for (const name of PLAIN) subscribe(`nestjs-connection-pool:${name}`, count);
+for (const name of TRACING) {
+  const all = { start: count, end: count, asyncStart: count, asyncEnd: count, error: count };
+  tracingChannel(`nestjs-connection-pool:${name}`).subscribe(all);
 }
+
+/** Ours, with an observer on each of its channels. */
+export const makeObserved: <C extends Pooled>(config: SubjectConfig<C>) => Subject<C> = makeOurs;
