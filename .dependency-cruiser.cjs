@@ -138,7 +138,8 @@ module.exports = {
       severity: 'error',
       comment: 'It is there by luck: a dependency of a dependency.',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'undetermined'] },
+      // A peer whose types are a package of their own counts as undeclared besides.
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'undetermined'], dependencyTypesNot: ['npm-peer'] },
     },
     {
       name: 'no-unresolvable',

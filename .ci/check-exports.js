@@ -18,7 +18,8 @@ const manifest = JSON.parse(read('package.json'));
 const DOORS = [{ folder: 'factories', docs: 'docs/factories' }];
 
 const faults = [];
-const fault = (where, what) => void faults.push(`${where}: ${what}`);
+/** Notes what is wrong, unless all is well. */
+const check = (isWell, where, what) => void (isWell || faults.push(`${where}: ${what}`));
 
 function namesIn(folder, extension) {
   if (!existsSync(path.join(root, folder))) return [];
@@ -52,47 +53,53 @@ const clients = new Set();
 for (const { folder, docs } of DOORS) {
   const sources = namesIn(`src/${folder}`, '.ts');
   const pages = namesIn(docs, '.md').filter((name) => name !== 'README');
-  const index = existsSync(path.join(root, docs, 'README.md')) ? read(docs, 'README.md') : '';
+  const index = read(docs, 'README.md');
   for (const name of sources) {
     const subpath = `./${folder}/${name}`;
     const specifier = `nestjs-connection-pool/${folder}/${name}`;
+    const entry = JSON.stringify(entryFor(`${folder}/${name}`));
     known.add(subpath);
-    if (JSON.stringify(manifest.exports[subpath]) !== JSON.stringify(entryFor(`${folder}/${name}`))) {
-      fault('package.json', `exports['${subpath}'] must be ${JSON.stringify(entryFor(`${folder}/${name}`))}`);
-    }
-    const packages = packagesOf(`src/${folder}/${name}.ts`);
-    for (const each of packages) {
-      clients.add(each);
-      if (manifest.peerDependencies[each] === undefined)
-        fault('package.json', `peerDependencies lacks ${each}, which ${specifier} imports`);
-      if (manifest.peerDependenciesMeta?.[each]?.optional !== true)
-        fault('package.json', `peerDependenciesMeta must say that ${each} is optional`);
-      if (manifest.dependencies[each] !== undefined)
-        fault('package.json', `${each} is a dependency of everyone; it is the client of ${specifier}`);
-    }
-    if (!pages.includes(name)) {
-      fault(docs, `there is no ${name}.md for ${specifier}`);
-      continue;
-    }
-    const page = read(docs, `${name}.md`);
-    if (!page.includes(`'${specifier}'`)) fault(`${docs}/${name}.md`, `it does not show how to import '${specifier}'`);
+    check(
+      JSON.stringify(manifest.exports[subpath]) === entry,
+      'package.json',
+      `exports['${subpath}'] must be ${entry}`,
+    );
+
+    const page = pages.includes(name) ? read(docs, `${name}.md`) : '';
     const install =
       page
         .match(/npm install nestjs-connection-pool(.*)/)?.[1]
         .trim()
         .split(/\s+/) ?? [];
-    for (const each of packages)
-      if (!install.includes(each)) fault(`${docs}/${name}.md`, `it does not say to install ${each}`);
-    if (!index.includes(`(${name}.md)`)) fault(`${docs}/README.md`, `it does not link to ${name}.md`);
+    check(page !== '', docs, `there is no ${name}.md for ${specifier}`);
+    check(page.includes(`'${specifier}'`), `${docs}/${name}.md`, `it does not show how to import '${specifier}'`);
+    check(index.includes(`(${name}.md)`), `${docs}/README.md`, `it does not link to ${name}.md`);
+
+    for (const client of packagesOf(`src/${folder}/${name}.ts`)) {
+      clients.add(client);
+      const { dependencies, peerDependencies, peerDependenciesMeta } = manifest;
+      check(
+        dependencies[client] === undefined,
+        'package.json',
+        `${client}, of ${specifier}, is a dependency of everyone`,
+      );
+      check(
+        peerDependencies[client] !== undefined,
+        'package.json',
+        `peerDependencies lacks ${client}, of ${specifier}`,
+      );
+      check(peerDependenciesMeta[client]?.optional === true, 'package.json', `the peer ${client} must be optional`);
+      check(install.includes(client), `${docs}/${name}.md`, `it does not say to install ${client}`);
+    }
   }
-  for (const name of pages)
-    if (!sources.includes(name)) fault(`${docs}/${name}.md`, `there is no src/${folder}/${name}.ts`);
+  for (const name of pages) check(sources.includes(name), `${docs}/${name}.md`, `there is no src/${folder}/${name}.ts`);
 }
 
-for (const subpath of Object.keys(manifest.exports))
-  if (!known.has(subpath)) fault('package.json', `exports['${subpath}'] has no source`);
-for (const peer of Object.keys(manifest.peerDependenciesMeta ?? {})) {
-  if (!clients.has(peer)) fault('package.json', `peerDependenciesMeta has ${peer}, which no source imports`);
+for (const subpath of Object.keys(manifest.exports)) {
+  check(known.has(subpath), 'package.json', `exports['${subpath}'] has no source`);
+}
+for (const peer of Object.keys(manifest.peerDependenciesMeta)) {
+  check(clients.has(peer), 'package.json', `no source imports the optional peer ${peer}`);
 }
 
 for (const each of faults) console.error(each);

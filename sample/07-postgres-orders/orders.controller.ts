@@ -44,7 +44,7 @@ export class OrdersController {
 
   @Get('pool')
   statistics(): object {
-    const stats = this.pool.stats();
-    return { ...stats, lastConnectError: stats.lastConnectError === undefined ? null : String(stats.lastConnectError) };
+    const { lastConnectError, ...stats } = this.pool.stats();
+    return { ...stats, lastConnectError: lastConnectError instanceof Error ? lastConnectError.message : null };
   }
 }

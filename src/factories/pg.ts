@@ -98,7 +98,7 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
 
 /** Asked anew each time: with TLS it is another one after the first words. */
 function streamOf(client: Client): Duplex {
-  return client.connection.stream as unknown as Duplex;
+  return client.connection.stream;
 }
 
 /**

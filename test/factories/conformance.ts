@@ -159,6 +159,7 @@ export function conformance<C>(subject: Subject<C>): void {
       await callers;
       await full(pool);
       await until(async () => (await sessions()) === SIZE, 'the server knows of all', PATIENCE);
+      expect(pool.stats().totals.closed.broken).toBeGreaterThanOrEqual(SIZE);
     });
 
     test('work under way when the server dies fails with a connection error', async () => {
@@ -186,6 +187,7 @@ export function conformance<C>(subject: Subject<C>): void {
       await lost(pool, SIZE);
       await full(pool);
       await eachServes(pool);
+      expect(pool.stats().totals.closed.broken).toBe(SIZE);
     });
 
     (subject.hasNoPing === true ? test.skip : test)('finds out by its pings that the server stands still', async () => {
@@ -289,7 +291,7 @@ export function conformance<C>(subject: Subject<C>): void {
       const pool = poolOf(subject.factory(port));
       const error: unknown = await pool.acquire({ timeout: 100 }).catch((reason: unknown) => reason);
       expect(error).toBeInstanceOf(AcquireTimeoutError);
-      expect(String((error as Error).message)).toContain('The backend is down');
+      expect((error as Error).message).toContain('The backend is down');
       expect(isConnectionError((error as Error).cause)).toBe(true);
     });
 

@@ -675,7 +675,7 @@ describe('F4: closing', () => {
         throw new Error('destroy failed');
       },
     ],
-    ['rejects', (() => Promise.reject(new Error('destroy failed'))) as () => void],
+    ['rejects', () => Promise.reject(new Error('destroy failed'))],
   ])('a factory whose destroy %s costs no slot either', async (_what, destroy) => {
     const factory = factoryOf<object>(() => ({}), { close: () => Promise.reject(new Error('no')), destroy });
     const { pool, clock } = poolOf(factory);

@@ -10,7 +10,7 @@ export function opening<T>(signal: AbortSignal, open: () => Promise<T>, cut: (re
   return new Promise((resolve, reject) => {
     const giveUp = (reason: unknown): void => {
       cut(reason instanceof Error ? reason : new Error(String(reason)));
-      reject(reason as Error);
+      reject(reason);
     };
     const onAbort = (): void => giveUp(signal.reason);
     if (signal.aborted) {

@@ -27,7 +27,8 @@ function secure(plain) {
   return new TLSSocket(plain, { isServer: true, secureContext });
 }
 
-function serve(socket) {
+function serve(accepted) {
+  let socket = accepted;
   let buffered = '';
   let state = '';
   let isIn = false;
