@@ -1,11 +1,16 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import type { Client } from 'pg';
 import { PgConnectionFactory, type PgConnectionOptions } from '../../src/factories/pg.js';
+import { ConnectionPool } from '../../src/index.js';
+import { whereInstalled } from '../servers/binaries.js';
 import { askPostgres, postgres } from '../servers/postgres.js';
+import { PrivateServer } from '../servers/private-server.js';
 import type { ServerKind } from '../servers/server-kind.js';
 import { conformance } from './conformance.js';
 
-const plain = postgres();
+// It looks, also while it is busy with a query, whether its client is still there.
+const plain = postgres({ client_connection_check_interval: '100ms' });
 
 /** One that asks everybody but its administrator for a password. */
 const guarded: ServerKind = {
@@ -105,4 +110,99 @@ conformance<Client>({
     const [row] = await askPostgres<{ n: number }>(port, question);
     return row!.n;
   },
+});
+
+describe('PgConnectionFactory', () => {
+  describe('which errors mean that the connection is broken', () => {
+    const server = (code: string, severity = 'ERROR'): Error =>
+      Object.assign(new Error('told by the server'), { code, severity });
+
+    test.each(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '08003', '08006', '08P01'])(
+      'SQLSTATE %s',
+      (code) => {
+        expect(factory(1).isConnectionError(server(code))).toBe(true);
+      },
+    );
+
+    test.each(['42601', '23505', '40P01', '40001', '57014', '53300', '25P02', '28P01'])('not %s', (code) => {
+      expect(factory(1).isConnectionError(server(code))).toBe(false);
+    });
+
+    test.each(['FATAL', 'PANIC'])('whatever is %s', (severity) => {
+      expect(factory(1).isConnectionError(server('53300', severity))).toBe(true);
+    });
+
+    test.each([
+      ['Connection terminated', true],
+      ['Connection terminated unexpectedly', true],
+      ['Client was closed and is not queryable', true],
+      ['Client has encountered a connection error and is not queryable', true],
+      ['Query read timeout', true],
+      ['Unknown type', false],
+    ])('what the client says without a code: %s', (message, isBroken) => {
+      expect(factory(1).isConnectionError(new Error(message))).toBe(isBroken);
+    });
+
+    test('not what is no error', () => {
+      expect(factory(1).isConnectionError('Connection terminated')).toBe(false);
+    });
+  });
+
+  whereInstalled(guarded, describe)('on a server', () => {
+    let server: PrivateServer;
+
+    beforeAll(async () => {
+      server = await PrivateServer.start(guarded);
+      await askPostgres(server.port, "CREATE ROLE ann LOGIN PASSWORD 'secret'");
+    });
+
+    afterAll(() => server?.stop());
+
+    /** What one borrower asks, and with what the next finds the setting. */
+    async function leftBy(
+      question: string,
+      options: PgConnectionOptions,
+    ): Promise<{ setting: unknown; asked: string[] }> {
+      await using pool = new ConnectionPool(factory(server.port, options), { name: 'orders', size: 1 });
+      const asked: string[] = [];
+      await pool.use(async (client) => {
+        const query = client.query.bind(client) as (text: string) => unknown;
+        client.query = ((text: string) => {
+          asked.push(text);
+          return query(text);
+        }) as typeof client.query;
+        await client.query(question);
+      });
+      const setting = await pool.use((client) => tells(client, "SELECT current_setting('application_name') AS answer"));
+      return { setting, asked: asked.slice(1, -1) };
+    }
+
+    test('its sessions have the name of the pool', async () => {
+      expect(await leftBy('SELECT 1', {})).toEqual({ setting: 'orders', asked: [] });
+    });
+
+    test('asks nothing between two borrowers where no transaction was left open, unless it is told to', async () => {
+      const set = "SET application_name = 'left'";
+      expect(await leftBy(set, {})).toEqual({ setting: 'left', asked: [] });
+      expect(await leftBy(set, { reset: 'none' })).toEqual({ setting: 'left', asked: [] });
+      expect(await leftBy('BEGIN', {})).toEqual({ setting: 'orders', asked: ['ROLLBACK'] });
+      expect(await leftBy('BEGIN', { reset: 'none' })).toEqual({ setting: 'orders', asked: [] });
+      const { setting, asked } = await leftBy(`BEGIN; ${set}; COMMIT; BEGIN`, { reset: 'session' });
+      expect([setting, asked[0], asked[1]?.slice(0, 9)]).toEqual(['orders', 'ROLLBACK', 'CLOSE ALL']);
+    });
+
+    test('named statements stay, whatever is undone', async () => {
+      await using pool = new ConnectionPool(factory(server.port, { reset: 'session' }), { name: 'orders', size: 1 });
+      const ask = () => pool.use((client) => client.query({ name: 'seven', text: 'SELECT 7 AS seven' }));
+      expect((await ask()).rows).toEqual([{ seven: 7 }]);
+      expect((await ask()).rows).toEqual([{ seven: 7 }]);
+      expect(pool.stats().totals.connected).toBe(1);
+    });
+
+    test('a query that its own client gave up costs the connection, for it goes on in the server', async () => {
+      await using pool = new ConnectionPool(factory(server.port, { query_timeout: 50 }), { name: 'orders', size: 1 });
+      await expect(pool.use(asks('SELECT pg_sleep(5)'))).rejects.toThrow('Query read timeout');
+      expect(pool.stats().totals.closed.broken).toBe(1);
+    });
+  });
 });

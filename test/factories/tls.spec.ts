@@ -1,5 +1,7 @@
-import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { TlsConnectionFactory } from '../../src/factories/tls.js';
 import { conformance } from './conformance.js';
 import { ask, demand, LINE_WORK, lineService, pem } from './line-service.js';
@@ -52,4 +54,58 @@ conformance<TLSSocket>({
   factory: (port) => new StartTlsLineFactory(port),
   stranger: { factory: (port) => new StartTlsLineFactory(port, 'wrong'), error: /who are you/ },
   ...LINE_WORK,
+});
+
+describe('TlsConnectionFactory', () => {
+  const context = () => ({ pool: 'test', attempt: 1, signal: AbortSignal.timeout(10_000) });
+
+  test('without a port or a path it says what is missing', async () => {
+    const missing = /Invalid settings of TlsConnectionFactory:\s+- port: received undefined/;
+    expect(() => new TlsConnectionFactory({ host: 'localhost' })).toThrow(missing);
+    await expect(new TlsConnectionFactory(() => ({})).connect(context())).rejects.toThrow(missing);
+  });
+
+  test('bytes that came in plaintext and were not read fail the connect', async () => {
+    const server = createServer((socket) => socket.on('error', () => {}).write('OK\r\nOK you are in\r\n'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    class Careless extends TlsConnectionFactory {
+      protected override async beforeTls(socket: Socket): Promise<void> {
+        await once(socket, 'readable');
+        socket.read(4);
+      }
+    }
+    try {
+      const connecting = new Careless({ host: '127.0.0.1', port }).connect(context());
+      await expect(connecting).rejects.toThrow('There are 15 bytes in plaintext that nobody read before TLS began');
+    } finally {
+      server.close();
+    }
+  });
+
+  test.each([
+    ['localhost', undefined, 'localhost'],
+    [undefined, undefined, 'localhost'],
+    ['127.0.0.1', undefined, false],
+    ['127.0.0.1', 'localhost', 'localhost'],
+  ])('dialling %s with the server name %s it asks for the certificate of %s', async (host, servername, asked) => {
+    const seen: unknown[] = [];
+    const server = createTlsServer({ key: pem.private, cert: pem.cert }, (socket) => {
+      seen.push((socket as TLSSocket & { servername: unknown }).servername);
+      socket.end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const factory = new TlsConnectionFactory({ host, port, servername, rejectUnauthorized: false });
+    try {
+      const socket = await factory.connect(context());
+      socket.resume();
+      await once(socket, 'close');
+    } finally {
+      server.close();
+    }
+    expect(seen).toEqual([asked]);
+  });
 });

@@ -39,7 +39,7 @@ export function watchDeath(client: Emitter, deaths: readonly string[], broken: (
  * @param what what was asked, for the error
  */
 export async function orDeath<T>(client: Emitter, death: string, what: string, answer: Promise<T>): Promise<T> {
-  let onDeath: (reason: unknown) => void = () => {};
+  let onDeath!: (reason: unknown) => void;
   const died = new Promise<never>((_, reject) => {
     onDeath = (reason) => reject(new ConnectionError(`The connection was closed before ${what}`, { cause: reason }));
   });

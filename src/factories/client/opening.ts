@@ -9,6 +9,7 @@
 export function opening<T>(signal: AbortSignal, open: () => Promise<T>, cut: (reason: Error) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (reason: unknown): void => {
+      signal.removeEventListener('abort', onAbort);
       cut(reason instanceof Error ? reason : new Error(String(reason)));
       reject(reason);
     };
@@ -18,11 +19,10 @@ export function opening<T>(signal: AbortSignal, open: () => Promise<T>, cut: (re
       return;
     }
     signal.addEventListener('abort', onAbort, { once: true });
-    open()
-      .then((connection) => {
-        if (signal.aborted) giveUp(signal.reason);
-        else resolve(connection);
-      }, giveUp)
-      .finally(() => signal.removeEventListener('abort', onAbort));
+    open().then((connection) => {
+      signal.removeEventListener('abort', onAbort);
+      if (signal.aborted) giveUp(signal.reason);
+      else resolve(connection);
+    }, giveUp);
   });
 }
