@@ -13,6 +13,11 @@ const pgPool: Open = async (check, address) => {
   return borrowers(makePostgresPool(address, TRAFFIC.size), check, TRAFFIC);
 };
 
+const factory: Open = async (check, address) => {
+  const { makePostgresFactory } = await import('../services/postgres-factory.js');
+  return borrowers(makePostgresFactory(address, TRAFFIC.size), check, TRAFFIC);
+};
+
 async function startPostgres(): Promise<Service> {
   const [{ PrivateServer }, { postgres }] = await Promise.all([
     import('../../servers/private-server.js'),
@@ -41,5 +46,6 @@ export const POSTGRES: Scenario = {
     'raw clients': withoutPool(TRAFFIC, load),
     'pg-pool': pgPool,
     ...withPools(['ours', 'generic-pool'], TRAFFIC, load),
+    'our factory': factory,
   },
 };

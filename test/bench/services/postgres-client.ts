@@ -19,9 +19,13 @@ export class PostgresClient extends Client implements Askable {
     return client;
   }
 
-  async ask(number: number): Promise<void> {
-    const query = { name: 'number', text: 'SELECT $1::int AS number', values: [number] };
-    const { rows } = await this.query<{ readonly number: number }>(query);
-    if (rows[0]?.number !== number) throw new Error(`${number} was answered ${JSON.stringify(rows)}`);
+  ask(number: number): Promise<void> {
+    return ask(this, number);
   }
+}
+
+export async function ask(client: Client, number: number): Promise<void> {
+  const query = { name: 'number', text: 'SELECT $1::int AS number', values: [number] };
+  const { rows } = await client.query<{ readonly number: number }>(query);
+  if (rows[0]?.number !== number) throw new Error(`${number} was answered ${JSON.stringify(rows)}`);
 }

@@ -19,7 +19,10 @@ export function makeOurs<C extends Pooled>({
   acquireTimeout,
   maxConnecting,
 }: SubjectConfig<C>): Subject<C> {
-  const pool = new ConnectionPool(new BenchConnectionFactory(connect), { size, acquireTimeout, maxConnecting });
+  return subjectOf(new ConnectionPool(new BenchConnectionFactory(connect), { size, acquireTimeout, maxConnecting }));
+}
+
+export function subjectOf<C extends Pooled>(pool: ConnectionPool<C>): Subject<C> {
   const subject: Subject<C, Lease<C>> = {
     acquire: () => pool.acquire(),
     acquireWithin: (timeout) => pool.acquire({ timeout }),
