@@ -3,6 +3,8 @@ export default {
   testEnvironment: 'node',
   // No test is about how fast this machine is; what takes long in virtual time takes longer where others work too.
   testTimeout: 30_000,
+  // Of tests that start programs and wait for them, as many at once as there are cores here.
+  maxConcurrency: 2,
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
   // The applications that the package is tried in have specs, which they run themselves.
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/package/'],
@@ -17,6 +19,6 @@ export default {
   coverageProvider: 'babel',
   coverageDirectory: 'coverage',
   coverageReporters: ['text', 'html', 'json-summary'],
-  collectCoverageFrom: ['src/{pool,retry,module,testing}/**/*.ts'],
+  collectCoverageFrom: ['src/{pool,retry,module,testing,factories}/**/*.ts'],
   coverageThreshold: { global: { branches: 100, functions: 100, lines: 100, statements: 100 } },
 };

@@ -2,7 +2,9 @@ import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
 import type { ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
-import { ignoreErrors, watchDeath } from './client/death.js';
+import { checkChoice } from './client/choice.js';
+import type { OptionsSource } from './client/configured-connection-factory.js';
+import { ignoreErrors } from './client/death.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -19,6 +21,8 @@ export interface PgConnectionOptions extends ClientConfig {
    */
   readonly reset?: 'transaction' | 'session' | 'none';
 }
+
+const RESETS = ['transaction', 'session', 'none'] as const;
 
 /**
  * DISCARD ALL, but for the named statements, of which the client believes that the server still has them.
@@ -41,13 +45,15 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
   /** What each client is to have undone. */
   private readonly resets = new WeakMap<Client, PgConnectionOptions['reset']>();
 
+  /** @throws PoolSettingsError if `reset` is none of its kinds */
+  constructor(options: OptionsSource<PgConnectionOptions>) {
+    super(options);
+    if (typeof options !== 'function') checkChoice(new.target.name, 'reset', options.reset, RESETS);
+  }
+
   override isUsable(client: Client): boolean {
     const { destroyed, writable } = streamOf(client);
     return !destroyed && writable;
-  }
-
-  override watch(client: Client, broken: (error?: unknown) => void): () => void {
-    return watchDeath(client, ['end'], broken);
   }
 
   /** One round trip, in which the server parses nothing and takes no snapshot. */
@@ -58,6 +64,7 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
   override async reset(client: Client): Promise<void> {
     const kind = this.resets.get(client);
     if (kind === 'none') return;
+    // Not both at once: what is sent as one is a transaction, in which some of it cannot be done.
     if (mayBeInTransaction(client)) await client.query('ROLLBACK');
     if (kind === 'session') await client.query(RESET_SESSION);
   }
@@ -69,11 +76,16 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
     return code === undefined && DEAD.test(message);
   }
 
+  override isAbandonment(error: unknown): boolean {
+    return error instanceof Error && error.message === GIVEN_UP;
+  }
+
   override destroy(client: Client): void {
     streamOf(client).destroy();
   }
 
   protected override async open({ reset, ...config }: PgConnectionOptions, context: ConnectContext): Promise<Client> {
+    checkChoice(this.constructor.name, 'reset', reset, RESETS);
     const client = new Client({
       application_name: context.pool,
       keepAlive: true,
@@ -112,12 +124,16 @@ function mayBeInTransaction(client: Client): boolean {
 
 /**
  * Whether the server has ended the session. The codes are 57P01 to 57P05 (it shuts down, crashed, cannot take connections
- * now, dropped the database, waited for too long), 25P03 (an idle transaction), and all of class 08. The severity tells as
- * well, except where the server speaks another language.
+ * now, dropped the database, waited for too long), 25P03 and 25P04 (a transaction that was idle or took too long), and class 08
+ * but for 08P01, which is also what a parameter too few comes to. The severity tells as well, except where the server speaks
+ * another language.
  */
 function isFatal(code: string, severity: string): boolean {
-  return /^(57P0[1-5]|25P03|08...)$/.test(code) || severity === 'FATAL' || severity === 'PANIC';
+  return /^(57P0[1-5]|25P0[34]|08(?!P01)...)$/.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
-/** What the client itself says, without a code. After its own query_timeout the query still runs, and the next would wait for it. */
-const DEAD = /^(Connection terminated|Client (was closed|has encountered a connection error)|Query read timeout)/;
+/** What the client itself says, without a code. */
+const DEAD = /^(Connection terminated|Client (was closed|has encountered a connection error))/;
+
+/** Of its own query_timeout: the query goes on in the server, and the next would wait for it. */
+const GIVEN_UP = 'Query read timeout';

@@ -49,7 +49,7 @@ export class TlsConnectionFactory<
       signal,
       async () => {
         await this.beforeTls?.(plain, signal);
-        assertNothingIsLeft(plain);
+        assertFitForTls(plain);
         const secure = connect({ ...tlsOptions(options), socket: plain });
         ignoreErrors(secure);
         socket = secure;
@@ -77,10 +77,12 @@ function tlsOptions(options: TlsConnectionOptions): ConnectionOptions {
 }
 
 /**
- * What arrived in plaintext must not pass for something that was said under TLS: whoever sits in between could have put it
- * there (the STARTTLS injection of CVE-2011-0411).
+ * On a socket that is gone TLS would neither begin nor fail. And what arrived in plaintext must not pass for something that was
+ * said under TLS: whoever sits in between could have put it there (the STARTTLS injection of CVE-2011-0411).
  */
-function assertNothingIsLeft(plain: Socket): void {
+function assertFitForTls(plain: Socket): void {
+  const isAlive = !plain.destroyed && plain.readable && plain.writable;
+  if (!isAlive) throw new ConnectionError('The other side closed the connection before TLS began');
   if (plain.readableLength === 0) return;
   throw new ConnectionError(`There are ${plain.readableLength} bytes in plaintext that nobody read before TLS began`);
 }

@@ -15,7 +15,7 @@ export interface StreamLike {
   destroy(): unknown;
 }
 
-interface EmitterLike {
+export interface EmitterLike {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
 }

@@ -63,9 +63,13 @@ export function isBrokenBy(error: unknown, matchers: readonly ErrorMatcher[]): b
   );
 }
 
-/** Whether the error says that work was given up half-way, so that a reply may still be on its way. */
-export function isAbandonment(error: unknown): boolean {
-  return someError(error, isFromWaiting, (each) => isObject(each) && ABANDONED.has(nameOf(each)));
+/** Whether the error says, by its name or by these matchers, that work was given up, so that a reply may still be on its way. */
+export function isAbandonment(error: unknown, matchers: readonly ErrorMatcher[] = []): boolean {
+  return someError(
+    error,
+    isFromWaiting,
+    (each) => (isObject(each) && ABANDONED.has(nameOf(each))) || matchers.some((matcher) => matches(each, matcher)),
+  );
 }
 
 /**

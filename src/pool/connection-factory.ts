@@ -67,6 +67,13 @@ export abstract class ConnectionFactory<C> {
 
   /** Tells which of the client's own errors mean that the connection is broken; adds to `connectionErrors`. */
   isConnectionError?(error: unknown): boolean;
+
+  /**
+   * Tells which of the client's own errors mean that work was given up before its reply had come, such as a time-out of the
+   * client's. It costs the connection, for the reply may still be on its way to the next borrower; but it is no connection
+   * error, is not retried as one, and says nothing of the other connections. Adds to AbortError and TimeoutError.
+   */
+  isAbandonment?(error: unknown): boolean;
 }
 
 /** A class of connection factories, whatever its constructor takes. */

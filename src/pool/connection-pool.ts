@@ -65,7 +65,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
       changed: () => this.changed(),
     });
     this.queue = new WaitQueue(clock, this.usualWait, {
-      returns: () => this.totals.acquired - this.stock.census.leased,
+      returned: () => this.totals.acquired - this.stock.census.leased,
       timeUp: (timeout) => {
         const errorFor = this.diagnosis.timeUp(timeout);
         return (returned) => withoutCalls(() => errorFor(returned));

@@ -27,7 +27,7 @@ export class Deadlines<D extends Deadline> {
    */
   constructor(
     private readonly clock: Clock,
-    readonly duration: number,
+    private readonly duration: number,
     private readonly onDue: (deadline: D) => void,
     private vital: boolean,
   ) {

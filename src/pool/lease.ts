@@ -94,12 +94,12 @@ export class SignalledLease<C> extends PoolLease<C> {
   constructor(
     home: LeaseHome<C>,
     entry: PooledConnection<C>,
-    private readonly ownSignal: AbortSignal | undefined,
+    private readonly ownSignal: AbortSignal,
   ) {
     super(home, entry);
   }
 
-  protected override get signal(): AbortSignal | undefined {
+  protected override get signal(): AbortSignal {
     return this.ownSignal;
   }
 }

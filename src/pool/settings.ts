@@ -286,7 +286,16 @@ const NAMELESS: Fault = {
   allowed: 'a name: in the settings, as a static poolName of the factory, or as the name of its class',
 };
 
-const HOOKS = ['close', 'destroy', 'keepalive', 'isUsable', 'reset', 'watch', 'isConnectionError'] as const;
+const HOOKS = [
+  'close',
+  'destroy',
+  'keepalive',
+  'isUsable',
+  'reset',
+  'watch',
+  'isConnectionError',
+  'isAbandonment',
+] as const;
 
 /** What is wrong with a factory, by itself and under these settings. */
 export function factoryFaults(factory: unknown, settings: Partial<ResolvedSettings>): Fault[] {

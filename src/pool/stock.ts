@@ -233,6 +233,7 @@ export class Stock<C> {
     this.idle.order = this.usualOrder();
     this.mindsUse = this.asksForTimes();
     this.isParticular ||= this.mindsUse;
+    this.reviewCare();
     this.filler.abandon(this.census.live - bounds.max, () => new ConnectionError('The pool was resized to less'));
     while (this.idle.oldest !== undefined && this.isTooMany()) this.part(this.idle.oldest, 'surplus');
     this.lookWhetherOverfull();

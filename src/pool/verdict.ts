@@ -10,18 +10,21 @@ export type Verdict = 'intact' | 'broken' | 'unsure';
 export class Judge {
   /** What tells that an error broke the connection, besides what always does. */
   private readonly breakers: readonly ErrorMatcher[];
+  /** What tells that work was given up, besides AbortError and TimeoutError. */
+  private readonly abandonments: readonly ErrorMatcher[];
 
   constructor(
-    factory: Pick<ConnectionFactory<unknown>, 'isConnectionError'>,
+    factory: Pick<ConnectionFactory<unknown>, 'isConnectionError' | 'isAbandonment'>,
     connectionErrors: readonly ErrorMatcher[],
   ) {
     this.breakers = [...connectionErrors, (error: unknown) => factory.isConnectionError?.(error) ?? false];
+    this.abandonments = [(error: unknown) => factory.isAbandonment?.(error) ?? false];
   }
 
   verdict(outcome: Outcome, error: unknown, signal: AbortSignal | undefined): Verdict {
     if (signal?.aborted === true || (outcome === 'discarded' && error === undefined)) return 'unsure';
     if (isBrokenBy(error, this.breakers)) return 'broken';
-    if (isAbandonment(error)) return 'unsure';
+    if (isAbandonment(error, this.abandonments)) return 'unsure';
     return outcome === 'discarded' ? 'broken' : 'intact';
   }
 }

@@ -20,7 +20,7 @@ export interface Wait {
 interface Arrival {
   /** Infinity while nobody has looked. */
   at: number;
-  returns: number;
+  readonly returned: number;
 }
 
 /** A caller who waits for a connection. There may be a hundred thousand, so they hold no more than they must. */
@@ -52,7 +52,7 @@ interface Companions<C> {
 /** What the queue asks of its pool. */
 export interface WaitQueueHost {
   /** How many leases have been returned. */
-  returns(): number;
+  returned(): number;
   /** Makes the errors of those who have waited for so long. */
   timeUp(timeout: number): (returnedMeanwhile: number) => unknown;
   /** The queue has got its first caller, or lost its last. */
@@ -142,7 +142,7 @@ export class WaitQueue<C> {
   private arrivalNow(timeout: number): Arrival {
     const at = this.clock.now();
     if (timeout === this.usualTimeout) this.usualAlarm.setFor(at + timeout);
-    return { at, returns: this.host.returns() };
+    return { at, returned: this.host.returned() };
   }
 
   /**
@@ -151,7 +151,7 @@ export class WaitQueue<C> {
    * busy, for it does not wait for anything while there are immediates.
    */
   private arrivalOfCrowd(): Arrival {
-    const arrival = { at: Infinity, returns: 0 };
+    const arrival = { at: Infinity, returned: this.host.returned() };
     this.arrival = arrival;
     this.clock.setImmediate(this.hasCome);
     return arrival;
@@ -161,7 +161,6 @@ export class WaitQueue<C> {
     const arrival = this.arrival!;
     this.arrival = undefined;
     arrival.at = this.clock.now();
-    arrival.returns = this.host.returns();
     if (this.usualFirst !== undefined) this.usualAlarm.setFor(arrival.at + this.usualTimeout);
   };
 
@@ -173,7 +172,7 @@ export class WaitQueue<C> {
       if (waiter === undefined) return Infinity;
       const due = arrivalOf(waiter) + this.usualTimeout;
       if (due > now) return due;
-      this.desert(waiter, errorFor(this.returnsSince(waiter)));
+      this.desert(waiter, errorFor(this.returnedSince(waiter)));
     }
     // These deal with it before the next are told: were thousands of errors alive at once, it would take longer to collect
     // them than to make them.
@@ -188,8 +187,8 @@ export class WaitQueue<C> {
     return waiter;
   }
 
-  private returnsSince(waiter: Waiter<C>): number {
-    return this.host.returns() - waiter.arrival!.returns;
+  private returnedSince(waiter: Waiter<C>): number {
+    return this.host.returned() - waiter.arrival!.returned;
   }
 
   private desert(waiter: Waiter<C>, error: unknown): void {
@@ -263,7 +262,7 @@ export class WaitQueue<C> {
       deadlines = new Deadlines(
         this.clock,
         timeout,
-        (late) => this.desert(late, this.host.timeUp(timeout)(this.returnsSince(late))),
+        (late) => this.desert(late, this.host.timeUp(timeout)(this.returnedSince(late))),
         true,
       );
       this.otherDeadlines.set(timeout, deadlines);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import type { Client } from 'pg';
 import { PgConnectionFactory, type PgConnectionOptions } from '../../src/factories/pg.js';
-import { ConnectionPool } from '../../src/index.js';
+import { ConnectionPool, isConnectionError } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { askPostgres, postgres } from '../servers/postgres.js';
 import { PrivateServer } from '../servers/private-server.js';
@@ -46,6 +46,10 @@ conformance<Client>({
     await askPostgres(port, 'CREATE TABLE things (id int PRIMARY KEY)');
     await askPostgres(port, 'INSERT INTO things VALUES (1)');
     await askPostgres(port, 'GRANT ALL ON things TO ann');
+    await askPostgres(port, 'CREATE ROLE bob');
+    await askPostgres(port, 'GRANT bob TO ann');
+    await askPostgres(port, 'CREATE SEQUENCE numbers');
+    await askPostgres(port, 'GRANT ALL ON SEQUENCE numbers TO ann');
   },
   factory: (port) => factory(port, { reset: 'session' }),
   stranger: {
@@ -58,9 +62,10 @@ conformance<Client>({
     'a query that is none': asks('SELEC 1'),
     'a value that is there already': asks('INSERT INTO things VALUES (1)'),
     'a table that is not there': asks('SELECT * FROM nothing'),
-    'what he may not do': asks('CREATE ROLE bob'),
+    'what he may not do': asks('CREATE ROLE carol'),
     'a query that takes too long for himself': asks('SET statement_timeout = 20; SELECT pg_sleep(5)'),
     'an error in a transaction': asks('BEGIN; SELECT nonsense'),
+    'a parameter too few': (client) => client.query('SELECT $1::int + $2::int', [1]),
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
   dirt: [
@@ -98,6 +103,31 @@ conformance<Client>({
         (await tells(client, "SELECT count(*)::int AS answer FROM pg_locks WHERE locktype = 'advisory'")) === 0,
     },
     {
+      left: 'the role of somebody else',
+      leave: asks('SET ROLE bob'),
+      isGone: async (client) => (await tells(client, 'SELECT current_user::text AS answer')) === 'ann',
+    },
+    {
+      left: 'channels to which he listens',
+      leave: asks('LISTEN news'),
+      isGone: async (client) =>
+        (await tells(client, 'SELECT count(*)::int AS answer FROM pg_listening_channels()')) === 0,
+    },
+    {
+      left: 'a cursor',
+      leave: asks('DECLARE held CURSOR WITH HOLD FOR SELECT 1'),
+      isGone: async (client) => (await tells(client, 'SELECT count(*)::int AS answer FROM pg_cursors')) === 0,
+    },
+    {
+      left: 'the last value of a sequence',
+      leave: asks("SELECT nextval('numbers')"),
+      isGone: (client) =>
+        client.query('SELECT lastval()').then(
+          () => false,
+          (error: { code?: string }) => error.code === '55000',
+        ),
+    },
+    {
       left: 'a temporary table',
       leave: asks('CREATE TEMP TABLE scratch (id int)'),
       isGone: async (client) => (await tells(client, "SELECT to_regclass('scratch') AS answer")) === null,
@@ -113,18 +143,26 @@ conformance<Client>({
 });
 
 describe('PgConnectionFactory', () => {
+  test('refuses to undo what there is no word for, now or when it is asked anew', async () => {
+    const wrong = { reset: 'Session' } as unknown as PgConnectionOptions;
+    const fault = /reset: received 'Session'; allowed is one of .*transaction.*session.*none/;
+    expect(() => new PgConnectionFactory(wrong)).toThrow(fault);
+    const context = { pool: 'orders', attempt: 1, signal: AbortSignal.timeout(1_000) };
+    await expect(new PgConnectionFactory(() => wrong).connect(context)).rejects.toThrow(fault);
+  });
+
   describe('which errors mean that the connection is broken', () => {
     const server = (code: string, severity = 'ERROR'): Error =>
       Object.assign(new Error('told by the server'), { code, severity });
 
-    test.each(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '08003', '08006', '08P01'])(
+    test.each(['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04', '08003', '08006'])(
       'SQLSTATE %s',
       (code) => {
         expect(factory(1).isConnectionError(server(code))).toBe(true);
       },
     );
 
-    test.each(['42601', '23505', '40P01', '40001', '57014', '53300', '25P02', '28P01'])('not %s', (code) => {
+    test.each(['42601', '23505', '40P01', '40001', '57014', '53300', '25P02', '28P01', '08P01'])('not %s', (code) => {
       expect(factory(1).isConnectionError(server(code))).toBe(false);
     });
 
@@ -137,7 +175,7 @@ describe('PgConnectionFactory', () => {
       ['Connection terminated unexpectedly', true],
       ['Client was closed and is not queryable', true],
       ['Client has encountered a connection error and is not queryable', true],
-      ['Query read timeout', true],
+      ['Query read timeout', false],
       ['Unknown type', false],
     ])('what the client says without a code: %s', (message, isBroken) => {
       expect(factory(1).isConnectionError(new Error(message))).toBe(isBroken);
@@ -199,10 +237,50 @@ describe('PgConnectionFactory', () => {
       expect(pool.stats().totals.connected).toBe(1);
     });
 
-    test('a query that its own client gave up costs the connection, for it goes on in the server', async () => {
-      await using pool = new ConnectionPool(factory(server.port, { query_timeout: 50 }), { name: 'orders', size: 1 });
-      await expect(pool.use(asks('SELECT pg_sleep(5)'))).rejects.toThrow('Query read timeout');
+    test('a query that its own client gave up costs the connection, for it goes on in the server, and nothing else', async () => {
+      await using pool = new ConnectionPool(factory(server.port, { query_timeout: 200 }), { name: 'orders', size: 2 });
+      await pool.ready();
+      const error: unknown = await pool.use(asks('SELECT pg_sleep(5)')).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ message: 'Query read timeout' });
+      expect(isConnectionError(error)).toBe(false);
+      expect(pool.stats()).toMatchObject({ downSince: undefined, totals: { pings: 0, closed: { broken: 1 } } });
+    });
+
+    test('a session that the server has ended is not lent, though its socket is still open', async () => {
+      await using pool = new ConnectionPool(factory(server.port), { name: 'orders', size: 1 });
+      const first = await pool.use((client) => client);
+      // As it is between the server's last words and its end.
+      first.emit('error', new Error('terminating connection due to administrator command'));
+      expect(await pool.use((client) => client)).not.toBe(first);
       expect(pool.stats().totals.closed.broken).toBe(1);
+    });
+
+    test('one whose socket is gone is not lent either, whatever its events say', async () => {
+      const mute = factory(server.port);
+      mute.watch = () => () => undefined;
+      await using pool = new ConnectionPool(mute, { name: 'orders', size: 1 });
+      const first = await pool.use((client) => client);
+      mute.destroy(first);
+      expect(await pool.use((client) => client)).not.toBe(first);
+    });
+
+    test('parts by saying goodbye, and cuts off what is broken', async () => {
+      const pool = new ConnectionPool(factory(server.port), { name: 'orders', size: 2 });
+      await pool.ready();
+      const ended: Client[] = [];
+      const [polite, broken] = await Promise.all([pool.acquire(), pool.acquire()]);
+      for (const { connection } of [polite, broken]) {
+        const end = connection.end.bind(connection);
+        connection.end = (() => {
+          ended.push(connection);
+          return end();
+        }) as typeof connection.end;
+      }
+      const parting = polite.connection;
+      broken.discard();
+      polite.release();
+      await pool.close();
+      expect(ended).toEqual([parting]);
     });
   });
 });

@@ -84,6 +84,25 @@ describe('TlsConnectionFactory', () => {
     }
   });
 
+  test('a server that hangs up before TLS begins fails the connect at once', async () => {
+    const server = createServer((socket) => socket.on('error', () => {}).end('220 go away\r\n'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    class Patient extends TlsConnectionFactory {
+      protected override async beforeTls(socket: Socket): Promise<void> {
+        socket.resume();
+        await once(socket, 'close');
+      }
+    }
+    try {
+      const connecting = new Patient({ host: '127.0.0.1', port }).connect(context());
+      await expect(connecting).rejects.toThrow('The other side closed the connection before TLS began');
+    } finally {
+      server.close();
+    }
+  });
+
   test.each([
     ['localhost', undefined, 'localhost'],
     [undefined, undefined, 'localhost'],

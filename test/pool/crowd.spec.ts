@@ -135,7 +135,7 @@ describe('Callers with time-outs of their own', () => {
     const usual: Wait = { timeout: 1_000, signal: undefined, origin: undefined, span: undefined };
     const { signal, ...controller } = abortable();
     const queue = new WaitQueue<object>(clock, usual, {
-      returns: () => 0,
+      returned: () => 0,
       timeUp: () => () => 'time is up',
       demandChanged: () => undefined,
       // What a hook may do that is called when somebody has left.

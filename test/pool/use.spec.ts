@@ -246,6 +246,17 @@ describe('P3: work that fails', () => {
     expect(factory.calls.connect).toBe(5);
   });
 
+  test('given up in a way that only the factory knows, is no break either', async () => {
+    const { clock, factory, pool } = await filled({ size: 3, siblingsOnBreak: 'recycle' });
+    Object.assign(factory, { isAbandonment: (error: unknown) => error instanceof RangeError });
+    const error = new Error('query failed', { cause: new RangeError('too slow') });
+    await rejection(pool.use(() => Promise.reject(error)));
+    await rejection(pool.use(() => Promise.reject(new Error('syntax'))));
+    await clock.settle();
+    expect(isConnectionError(error)).toBe(false);
+    expect(pool.stats().totals.closed).toMatchObject({ broken: 1, recycled: 0 });
+  });
+
   test('with a connection error, is a break: idle siblings are suspect', async () => {
     const { clock, pool } = await filled({ size: 3, siblingsOnBreak: 'recycle' });
     await rejection(pool.use(() => Promise.reject(coded('ECONNRESET'))));

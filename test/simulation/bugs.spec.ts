@@ -6,7 +6,7 @@ import { runProgram } from '../run-program.js';
 const SEEDS = '2000';
 
 describe('The simulation bites: it finds that', () => {
-  test.each(BUGS.map(({ name }) => name))(
+  test.concurrent.each(BUGS.map(({ name }) => name))(
     '%s',
     async (name) => {
       const { code, output, errors } = await runProgram(

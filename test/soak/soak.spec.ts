@@ -5,7 +5,7 @@ import { BUGS } from './bugs.js';
 const soak = (...args: string[]): Promise<Ended> => runProgram('test/start.js', 'soak/main', ...args);
 
 describe('The soak bites: it finds that', () => {
-  test.each(BUGS.map(({ name }) => name))(
+  test.concurrent.each(BUGS.map(({ name }) => name))(
     '%s',
     async (name) => {
       const args = ['soak', name, '--minutes', '0.05', '--callers', '30', '--size', '8', '--seed', '3'];

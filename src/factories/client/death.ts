@@ -1,14 +1,15 @@
+import { tolerateErrors, type EmitterLike as Emitter } from '../../pool/capabilities.js';
 import { ConnectionError } from '../../pool/connection-error.js';
 
 /** A client that tells of its life by events. */
-export interface Emitter {
-  on(event: string, listener: (...args: unknown[]) => void): unknown;
-  removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
-}
+export type { Emitter };
 
-/** For good, and as soon as there is a client: what goes wrong is told to whoever calls it, and an 'error' that nobody hears would end the process. */
+/**
+ * For good, and as soon as there is a client: what goes wrong is told to whoever calls it, and an 'error' that nobody hears
+ * would end the process. The pool does the same, but not before the client is connected.
+ */
 export function ignoreErrors(client: Emitter): void {
-  client.on('error', () => {});
+  tolerateErrors(client);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { connect, type Socket, type SocketConnectOpts, type TcpSocketConnectOpts } from 'node:net';
+import { ConnectionError } from '../../pool/connection-error.js';
 import { PoolSettingsError } from '../../pool/errors.js';
 import { describeValue } from '../../pool/rules.js';
 import { ignoreErrors } from './death.js';
@@ -55,7 +56,8 @@ export function connected<S extends Socket>(socket: S, event: 'connect' | 'secur
     };
     const onConnect = (): void => over(() => resolve(socket));
     const onError = (error: Error): void => over(() => reject(error));
-    const onClose = (): void => over(() => reject(new Error('The other side closed the connection')));
+    const onClose = (): void =>
+      over(() => reject(new ConnectionError('The connection was closed before it was of use')));
     socket.on(event, onConnect);
     socket.on('error', onError);
     socket.on('close', onClose);

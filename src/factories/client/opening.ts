@@ -10,8 +10,12 @@ export function opening<T>(signal: AbortSignal, open: () => Promise<T>, cut: (re
   return new Promise((resolve, reject) => {
     const giveUp = (reason: unknown): void => {
       signal.removeEventListener('abort', onAbort);
-      cut(reason instanceof Error ? reason : new Error(String(reason)));
       reject(reason);
+      try {
+        cut(reason instanceof Error ? reason : new Error(String(reason)));
+      } catch {
+        // What cannot be cut off was hardly open.
+      }
     };
     const onAbort = (): void => giveUp(signal.reason);
     if (signal.aborted) {
@@ -19,7 +23,8 @@ export function opening<T>(signal: AbortSignal, open: () => Promise<T>, cut: (re
       return;
     }
     signal.addEventListener('abort', onAbort, { once: true });
-    open().then((connection) => {
+    const opened = async (): Promise<T> => open();
+    opened().then((connection) => {
       signal.removeEventListener('abort', onAbort);
       if (signal.aborted) giveUp(signal.reason);
       else resolve(connection);

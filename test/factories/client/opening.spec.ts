@@ -69,4 +69,30 @@ describe('opening a connection', () => {
     controller.abort(REASON);
     expect(cut).not.toHaveBeenCalled();
   });
+
+  test('what throws instead of rejecting is cut off as well, and heeds the signal no more', async () => {
+    const cut = jest.fn();
+    const controller = new AbortController();
+    const failure = new Error('no such host');
+    const opened = opening(
+      controller.signal,
+      () => {
+        throw failure;
+      },
+      cut,
+    );
+    await expect(opened).rejects.toBe(failure);
+    controller.abort(REASON);
+    expect(cut.mock.calls).toEqual([[failure]]);
+  });
+
+  test('what cannot even be cut off keeps nobody waiting', async () => {
+    const controller = new AbortController();
+    const cut = (): void => {
+      throw new Error('there is nothing to cut off');
+    };
+    const opened = opening(controller.signal, () => new Promise(() => {}), cut);
+    controller.abort(REASON);
+    await expect(opened).rejects.toBe(REASON);
+  });
 });
