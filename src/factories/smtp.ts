@@ -158,6 +158,7 @@ export class SmtpConnection {
   /** Waits for mails that are being sent, of which a QUIT would become a line, says goodbye, and closes when the server has answered. */
   async quit(): Promise<void> {
     await this.sent;
+    if (this.smtp.destroyed) return;
     await new Promise((resolve) => {
       this.smtp.once('end', resolve);
       this.smtp.quit();

@@ -225,6 +225,17 @@ describe('SmtpConnectionFactory', () => {
     });
   });
 
+  test('a goodbye is over when the connection dies before it is said', async () => {
+    const subject = factory(server.port);
+    const context = { pool: 'test', attempt: 1, signal: new AbortController().signal };
+    const connection = await subject.connect(context);
+    const failed = fails(to('slow@example.org')(connection));
+    const closing = subject.close(connection, 'shutdown');
+    subject.destroy(connection);
+    await expect(closing).resolves.toBeUndefined();
+    expect(subject.isConnectionError(await failed)).toBe(true);
+  });
+
   test('a ping that nobody will answer any more fails', async () => {
     const subject = factory(server.port);
     const context = { pool: 'test', attempt: 1, signal: new AbortController().signal };
