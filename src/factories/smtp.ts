@@ -14,7 +14,7 @@ import { opening } from './client/opening.js';
 export type { OptionsSource } from './client/configured-connection-factory.js';
 
 /** What `nodemailer`'s SMTPConnection takes, and who logs in. */
-export interface SmtpConnectionOptions extends Omit<SMTPConnectionOptions, 'socketCloseTimeout'> {
+export interface SmtpConnectionOptions extends SMTPConnectionOptions {
   /** Default: nobody logs in. With `user` and `pass`, or `user` and `oauth2`, an XOAuth2 of nodemailer's. */
   readonly auth?: SMTPConnectionAuth;
 }
@@ -61,9 +61,7 @@ export class SmtpConnectionFactory extends ClientConnectionFactory<SmtpConnectio
     { auth, ...options }: SmtpConnectionOptions,
     context: ConnectContext,
   ): Promise<SmtpConnection> {
-    // Without the 0 a close leaves the socket open for another 5 s, if the server does not close it.
-    const client = new SMTPConnection({ ...options, socketCloseTimeout: 0 });
-    const connection = new SmtpConnection(client);
+    const connection = new SmtpConnection(new SMTPConnection(options));
     await opening(
       context.signal,
       async () => {
@@ -163,11 +161,14 @@ export class SmtpConnection {
       this.smtp.once('end', resolve);
       this.smtp.quit();
     });
+    this.close();
   }
 
-  /** At once. */
+  /** At once: the client alone would leave the socket half open for 5 s, unless the server closes it. */
   close(): void {
+    const { _socket: socket } = this.smtp;
     this.smtp.close();
+    if (socket) socket.destroy();
   }
 
   private async sendNow(envelope: SMTPEnvelope, message: string | Buffer | Readable): Promise<SMTPConnectionSendInfo> {
@@ -189,7 +190,7 @@ export class SmtpConnection {
     return finished(message, { writable: false }, (error) => {
       if (!error || this.smtp.destroyed) return;
       failed(error);
-      this.smtp.close();
+      this.close();
     });
   }
 

@@ -40,7 +40,7 @@ async function subjectIn(client: ImapFlow, mailbox: string): Promise<unknown> {
 async function idle(client: ImapFlow): Promise<void> {
   await client.mailboxOpen('Greetings');
   await client.idle();
-  await client.fetchOne('1', { uid: true });
+  await client.list();
 }
 
 /** How many messages each mailbox has in the eyes of somebody else. */
@@ -252,6 +252,18 @@ describe('ImapConnectionFactory, before anybody is let in', () => {
     const error = await failure({ port: silent.port, greetingTimeout: 20 });
     expect(String(error)).toContain('Failed to receive greeting');
     expect(isConnectionError(error)).toBe(true);
+    await until(() => silent.sockets.size === 0, 'no socket is left');
+  });
+
+  test('given up in the middle of the TLS handshake it leaves nothing behind', async () => {
+    await using silent = await SilentServer.start();
+    const controller = new AbortController();
+    const subject = new ImapConnectionFactory({ host: '127.0.0.1', port: silent.port, secure: true });
+    const connecting = subject.connect({ pool: 'test', attempt: 1, signal: controller.signal });
+    const failed = connecting.catch((error: unknown) => error);
+    await until(() => silent.sockets.size === 1, 'it has called');
+    controller.abort(new Error('given up'));
+    expect(String(await failed)).toContain('given up');
     await until(() => silent.sockets.size === 0, 'no socket is left');
   });
 
