@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { Client, type ConnectConfig } from 'ssh2';
+import { Client, type Channel, type ConnectConfig } from 'ssh2';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
 import { PoolSettingsError } from '../pool/errors.js';
@@ -66,7 +66,7 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
     });
   }
 
-  /** Closes what the borrower left open: channels (commands, shells, SFTP, tunnels) and forwardings. Mostly there is none. */
+  /** Ends what the borrower left open: SFTP sessions, tunnels, forwardings. A command that still runs costs the connection. */
   override async reset(client: Client): Promise<void> {
     const { _callbacks, _forwarding, _forwardingUnix, _chanMgr } = client as unknown as Internals;
     // Answers come in the order of the questions, so that then it is known what became of those that nobody awaited.
@@ -77,7 +77,9 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
     ]);
     for (const event of ['tcp connection', 'unix connection', 'x11']) client.removeAllListeners(event);
     for (const channel of Object.values(_chanMgr._channels)) {
-      if (typeof channel !== 'object') throw new Error('A channel was being opened when the connection came back');
+      if (typeof channel !== 'object' || isBusy(channel)) {
+        throw new Error('The connection came back while a command was running on it, or a channel was being opened');
+      }
       channel.destroy();
     }
   }
@@ -141,9 +143,23 @@ interface Internals {
   readonly _forwarding: Readonly<Record<string, unknown>>;
   readonly _forwardingUnix: Readonly<Record<string, unknown>>;
   /** Those that are being opened are functions, or true. */
-  readonly _chanMgr: {
-    readonly _channels: Readonly<Record<string, { destroy(): void } | (() => void) | true>>;
-  };
+  readonly _chanMgr: { readonly _channels: Readonly<Record<string, OpenChannel | (() => void) | true>> };
+}
+
+interface OpenChannel extends Pick<Channel, 'subtype'> {
+  readonly _callbacks: readonly unknown[];
+  /** Null after a signal. */
+  readonly _exit: { readonly code: number | null | undefined };
+  destroy(): void;
+}
+
+/**
+ * Whether the server may go on counting the channel among the sessions of the connection when it is closed. Of those
+ * `sshd` allows ten, so that before long nothing could be opened on the connection any more.
+ */
+function isBusy({ subtype, _callbacks, _exit }: OpenChannel): boolean {
+  const isCommand = subtype === 'exec' || subtype === 'shell';
+  return _callbacks.length > 0 || (isCommand && _exit.code === undefined);
 }
 
 function check(factory: string, { hostKey, hostVerifier }: SshConnectionOptions): void {

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Client, ClientChannel } from 'ssh2';
 import { SshConnectionFactory, type SshConnectionOptions } from '../../src/factories/ssh.js';
@@ -220,7 +221,8 @@ whereInstalled(sshServer(), describe)('SshConnectionFactory, step by step', () =
   test('what a borrower left open is closed, and the connection stays', async () => {
     const pool = poolOf();
     const before = await pool.use(async (client) => {
-      await hang(client);
+      const lingering = await asks<ClientChannel>((_, answer) => client.exec('linger', answer))(client);
+      await once(lingering, 'exit');
       await asks<unknown>((_, answer) => client.sftp(answer))(client);
       await asks((_, answer) => client.forwardIn('127.0.0.1', 7, answer))(client);
       await asks((_, answer) => client.forwardIn('::1', 7, answer))(client);
@@ -233,9 +235,24 @@ whereInstalled(sshServer(), describe)('SshConnectionFactory, step by step', () =
     expect(await pool.use((client) => client)).toBe(before);
   });
 
-  test('a channel that is still being opened costs the connection', async () => {
+  test.each<[string, (client: Client) => unknown]>([
+    ['a command that goes on', hang],
+    ['a shell', asks((client, answer) => client.shell(false, answer))],
+    ['a channel that is still being opened', (client) => client.exec('echo 7', () => {})],
+    [
+      'a command that has not been begun',
+      (client) => {
+        client.exec('mute', () => {});
+        // Of which the answer comes after that to the channel.
+        return run(client, 'echo 7');
+      },
+    ],
+  ])('%s costs the connection, for the server has it on the account of that one', async (_, leave) => {
     const pool = poolOf();
-    const before = await pool.use((client) => client.exec('hang', () => {}));
+    const before = await pool.use(async (client) => {
+      await leave(client);
+      return client;
+    });
     expect(await pool.use((client) => client)).not.toBe(before);
     expect(pool.stats().totals.closed.broken).toBe(1);
   });

@@ -5,6 +5,8 @@
  *     echo text       prints it
  *     fail            prints to its error output, and ends with 3
  *     hang            does not end
+ *     linger          ends, but its output does not, as when it has left something in the background
+ *     mute            is neither begun nor refused
  *     cut             is answered by hanging up
  *     killed          ends by a signal
  *     open            how many other channels this connection has open, and what is forwarded to it, as JSON
@@ -57,6 +59,7 @@ function serve(client) {
       end(channel, 3, '');
     },
     hang: () => {},
+    linger: (channel) => channel.exit(0),
     killed: (channel) => {
       channel.exit('KILL');
       channel.close();
@@ -91,6 +94,7 @@ function serve(client) {
       const session = acceptSession();
       session.on('exec', (accept, reject, { command }) => {
         const [name, ...words] = command.split(' ');
+        if (name === 'mute') return;
         if (name === 'cut') return client.end();
         if (commands[name] === undefined) return reject();
         commands[name](opened(accept()), words.join(' '));
