@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Client, ClientChannel } from 'ssh2';
 import { SshConnectionFactory, type SshConnectionOptions } from '../../src/factories/ssh.js';
@@ -221,8 +220,10 @@ whereInstalled(sshServer(), describe)('SshConnectionFactory, step by step', () =
   test('what a borrower left open is closed, and the connection stays', async () => {
     const pool = poolOf();
     const before = await pool.use(async (client) => {
-      const lingering = await asks<ClientChannel>((_, answer) => client.exec('linger', answer))(client);
-      await once(lingering, 'exit');
+      // The exit may come together with the channel.
+      await asks((_, answer) =>
+        client.exec('linger', (error, channel) => (error ? answer(error) : channel.once('exit', () => answer()))),
+      )(client);
       await asks<unknown>((_, answer) => client.sftp(answer))(client);
       await asks((_, answer) => client.forwardIn('127.0.0.1', 7, answer))(client);
       await asks((_, answer) => client.forwardIn('::1', 7, answer))(client);
