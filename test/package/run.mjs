@@ -12,6 +12,7 @@ import path from 'node:path';
 import process from 'node:process';
 
 const MINUTE = 60_000;
+const QUIETLY = ['--no-audit', '--no-fund', '--prefer-offline'];
 
 const root = path.resolve(import.meta.dirname, '../..');
 const templates = path.join(import.meta.dirname, 'template');
@@ -183,16 +184,34 @@ async function get(url) {
   return body;
 }
 
+/** Each factory's client is its user's to install. What the library itself needs is all that npm may bring. */
+async function checkAlone(folder, tarball) {
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n');
+  await run('npm', ['install', ...QUIETLY, tarball], { cwd: folder, timeout: 2 * MINUTE });
+  const modules = path.join(folder, 'node_modules');
+  const manifest = JSON.parse(readFileSync(path.join(modules, 'nestjs-connection-pool', 'package.json'), 'utf8'));
+  const clients = Object.keys(manifest.peerDependenciesMeta);
+  assert.ok(clients.includes('pg'));
+  assert.deepEqual(
+    clients.filter((name) => existsSync(path.join(modules, name))),
+    [],
+    'these came with the library, though most users need none of them',
+  );
+}
+
 async function testApplication(folder, name, tarball) {
   await test(`${name}: npm install`, async () => {
     makeApplication(folder, name, APPLICATIONS[name]);
-    const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', '--include=dev', tarball];
+    const args = ['install', ...QUIETLY, '--include=dev', tarball];
     const { output } = await run('npm', args, { cwd: folder, timeout: 4 * MINUTE });
     assert.doesNotMatch(output, /ERESOLVE|EBADENGINE.*nestjs-connection-pool/);
   });
   await test(`${name}: import and require give one copy`, async () => {
     const { output } = await run(process.execPath, ['check/one-copy.cjs'], { cwd: folder });
     assert.doesNotMatch(output, /Warning/);
+  });
+  await test(`${name}: a factory needs its own client and nobody else's`, async () => {
+    await run(process.execPath, ['check/own-client.cjs'], { cwd: folder });
   });
   await test(`${name}: types, as a module, as CommonJS, and for a bundler`, async () => {
     await typeCheck(folder, 'check/tsconfig.nodenext.json');
@@ -226,6 +245,11 @@ try {
   });
   console.log(`${packed.files.map((file) => `            ${file}`).join('\n')}`);
   await test('the tarball holds what users need and nothing else', () => checkContents(packed.files)).catch(() => {});
+  await test('installed alone, the library brings no client of a factory', async () => {
+    const folder = path.join(work, 'alone');
+    mkdirSync(folder);
+    await checkAlone(folder, packed.tarball);
+  }).catch(() => {});
   for (const name of chosen.length > 0 ? chosen : Object.keys(APPLICATIONS)) {
     const folder = path.join(work, name);
     mkdirSync(folder);

@@ -1,7 +1,8 @@
 // Whoever asks for the package, and however, gets the same one: an error of one copy is no instance of another's class.
 const assert = require('node:assert/strict');
 (async () => {
-  for (const name of ['nestjs-connection-pool', 'nestjs-connection-pool/testing']) {
+  for (const door of ['', '/testing', '/factories/tcp']) {
+    const name = `nestjs-connection-pool${door}`;
     const required = require(name);
     const imported = await import(name);
     const { required: again } = await import('./require-from-esm.mjs').then((module) => module.load(name));
