@@ -1,22 +1,30 @@
-import { Module } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 import { ConnectionPoolModule } from 'nestjs-connection-pool';
 import { Database } from './database.js';
 import { OrdersController } from './orders.controller.js';
 import { OrdersDb } from './orders.db.js';
 import { OrdersService } from './orders.service.js';
 
-@Module({ providers: [{ provide: Database, useFactory: () => Database.open() }], exports: [Database] })
-export class DatabaseModule {}
+@Module({})
+export class DatabaseModule {
+  static of(database: Database): DynamicModule {
+    return { module: DatabaseModule, providers: [{ provide: Database, useValue: database }], exports: [Database] };
+  }
+}
 
-@Module({
-  imports: [
-    DatabaseModule,
-    ConnectionPoolModule.forRoot(),
-    ConnectionPoolModule.forFeature([
-      { factory: OrdersDb, imports: [DatabaseModule], size: 5, keepalive: '30s', waitFor: 'one' },
-    ]),
-  ],
-  controllers: [OrdersController],
-  providers: [OrdersService],
-})
-export class AppModule {}
+@Module({ controllers: [OrdersController], providers: [OrdersService] })
+export class AppModule {
+  static on(database: Database): DynamicModule {
+    const databaseModule = DatabaseModule.of(database);
+    return {
+      module: AppModule,
+      imports: [
+        databaseModule,
+        ConnectionPoolModule.forRoot(),
+        ConnectionPoolModule.forFeature([
+          { factory: OrdersDb, imports: [databaseModule], size: 5, keepalive: '30s', waitFor: 'one' },
+        ]),
+      ],
+    };
+  }
+}

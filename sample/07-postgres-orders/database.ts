@@ -22,14 +22,14 @@ export class Database {
     const folder = mkdtempSync(path.join(tmpdir(), 'orders-'));
     const port = await freePort();
     const database = new Database(`postgres://postgres@127.0.0.1:${port}/postgres`, { bin, folder, port });
-    const { uid, gid } = nobody();
-    if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
-    execFileSync(path.join(bin, 'initdb'), ['-D', `${folder}/data`, '-U', 'postgres', '-A', 'trust', '--no-sync'], {
-      stdio: 'ignore',
-      ...nobody(),
-    });
-    await database.start();
-    return database;
+    try {
+      database.initialise();
+      await database.start();
+      return database;
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
   }
 
   /** Ends all sessions, and starts anew. */
@@ -44,17 +44,29 @@ export class Database {
     if (this.own !== undefined) rmSync(this.own.folder, { recursive: true, force: true });
   }
 
+  private initialise(): void {
+    const { bin, folder } = this.own!;
+    const { uid, gid } = nobody();
+    if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
+    const args = ['-D', `${folder}/data`, '-U', 'postgres', '-A', 'trust', '--no-sync'];
+    execFileSync(path.join(bin, 'initdb'), args, { stdio: 'pipe', ...nobody() });
+  }
+
   private async start(): Promise<void> {
     const { bin, folder, port } = this.own!;
     const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
     const args = ['-D', `${folder}/data`, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
     this.child = spawn(path.join(bin, 'postgres'), args, { stdio: 'ignore', ...nobody() });
-    for (let tries = 0; tries < 500 && !(await answers(port)); tries++) await pause(20);
+    for (let tries = 0; tries < 500; tries++) {
+      if (await answers(port)) return;
+      await pause(20);
+    }
+    throw new Error('PostgreSQL did not start within 10 s');
   }
 
   private async stop(): Promise<void> {
     const { child } = this;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     // PostgreSQL's "fast" shutdown: it does not wait for its clients to leave.
     child.kill('SIGINT');
     await once(child, 'exit');

@@ -21,13 +21,13 @@ export class OrdersController {
   place(
     @Param('id', ParseIntPipe) id: number,
     @Body() { customer, item, amount }: Pick<Order, 'customer' | 'item' | 'amount'>,
-  ): Promise<{ placed: boolean }> {
+  ): Promise<Order> {
     return this.orders.place({ id, customer, item, amount });
   }
 
   @Post('orders/:id/payment')
   pay(@Param('id', ParseIntPipe) id: number): Promise<Order> {
-    return this.orders.pay(id);
+    return this.orders.pay(id, 5);
   }
 
   @Post('careless')

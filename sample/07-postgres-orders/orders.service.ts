@@ -10,7 +10,8 @@ export interface Order {
   readonly customer: string;
   readonly item: string;
   readonly amount: number;
-  readonly paid: boolean;
+  /** Money that has been taken for it. */
+  readonly paid: number;
 }
 
 @Injectable()
@@ -24,36 +25,36 @@ export class OrdersService implements OnApplicationBootstrap {
         'CREATE TABLE IF NOT EXISTS stock (item text PRIMARY KEY, amount int NOT NULL CHECK (amount >= 0))',
       );
       await client.query(
-        'CREATE TABLE IF NOT EXISTS orders (id int PRIMARY KEY, customer text NOT NULL, item text NOT NULL, amount int NOT NULL, paid boolean NOT NULL DEFAULT false)',
+        'CREATE TABLE IF NOT EXISTS orders (id int PRIMARY KEY, customer text NOT NULL, item text NOT NULL, amount int NOT NULL, paid int NOT NULL DEFAULT 0)',
       );
       await client.query("INSERT INTO stock VALUES ('tea', 100), ('coffee', 100) ON CONFLICT DO NOTHING");
     });
   }
 
-  /** May run twice: an order has the number that its customer gave it. */
+  /** May run twice: an order has the number that its customer gave it, and what comes out is what there is then. */
   @Retryable()
-  place(order: Omit<Order, 'paid'>): Promise<{ placed: boolean }> {
+  place({ id, customer, item, amount }: Omit<Order, 'paid'>): Promise<Order> {
     return this.pool.use((client) =>
       inTransaction(client, async () => {
-        const { id, customer, item, amount } = order;
         const { rowCount } = await client.query(
           'INSERT INTO orders (id, customer, item, amount) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
           [id, customer, item, amount],
         );
-        if (rowCount === 0) return { placed: false };
-        await client.query('UPDATE stock SET amount = amount - $1 WHERE item = $2', [amount, item]);
-        return { placed: true };
+        // The stock only once, whether the first try came as far as its COMMIT or not.
+        if (rowCount === 1) await client.query('UPDATE stock SET amount = amount - $1 WHERE item = $2', [amount, item]);
+        return find(client, id);
       }),
     );
   }
 
-  /** Must not run twice, so it is not retried: whether the first did its work nobody knows if the connection breaks. */
-  pay(id: number): Promise<Order> {
+  /**
+   * Must not run twice, for it would take the money twice, so it is not retried: whether the first did its work nobody knows
+   * if the connection breaks before it has answered.
+   */
+  pay(id: number, money: number): Promise<Order> {
     return this.pool.use(async (client) => {
-      const { rows } = await client.query<Order>('UPDATE orders SET paid = true WHERE id = $1 RETURNING *', [id]);
-      const [order] = rows;
-      if (order === undefined) throw new NotFoundException(`There is no order ${id}`);
-      return order;
+      await client.query('UPDATE orders SET paid = paid + $2 WHERE id = $1', [id, money]);
+      return find(client, id);
     });
   }
 
@@ -72,6 +73,13 @@ export class OrdersService implements OnApplicationBootstrap {
       await client.query('DELETE FROM orders');
     });
   }
+}
+
+async function find(client: Client, id: number): Promise<Order> {
+  const { rows } = await client.query<Order>('SELECT * FROM orders WHERE id = $1', [id]);
+  const [order] = rows;
+  if (order === undefined) throw new NotFoundException(`There is no order ${id}`);
+  return order;
 }
 
 /** Where it fails the connection comes back in the middle of a transaction, which the factory rolls back. */

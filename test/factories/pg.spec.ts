@@ -124,7 +124,7 @@ conformance<Client>({
       isGone: (client) =>
         client.query('SELECT lastval()').then(
           () => false,
-          (error: { code?: string }) => error.code === '55000',
+          (error: unknown) => (error as { code?: string }).code === '55000',
         ),
     },
     {
@@ -270,11 +270,11 @@ describe('PgConnectionFactory', () => {
       const ended: Client[] = [];
       const [polite, broken] = await Promise.all([pool.acquire(), pool.acquire()]);
       for (const { connection } of [polite, broken]) {
-        const end = connection.end.bind(connection);
-        connection.end = (() => {
+        const end: () => Promise<void> = connection.end.bind(connection);
+        connection.end = () => {
           ended.push(connection);
           return end();
-        }) as typeof connection.end;
+        };
       }
       const parting = polite.connection;
       broken.discard();

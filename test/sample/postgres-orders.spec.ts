@@ -1,5 +1,9 @@
-import { expect, it } from '@jest/globals';
-import { describe } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { PoolStats } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { postgres } from '../servers/postgres.js';
@@ -17,16 +21,32 @@ whereInstalled(postgres(), describe)('sample 07-postgres-orders', () => {
       return text === '' ? response.status : JSON.parse(text);
     };
     try {
-      expect(await request('PUT', '/orders/7', TEA)).toEqual({ placed: true });
-      expect(await request('PUT', '/orders/7', TEA)).toEqual({ placed: false });
+      expect(await request('PUT', '/orders/7', TEA)).toEqual({ id: 7, ...TEA, paid: 0 });
+      expect(await request('PUT', '/orders/7', TEA)).toEqual({ id: 7, ...TEA, paid: 0 });
       expect(await request('PUT', '/orders/8', { ...TEA, amount: 1_000 })).toMatchObject({ statusCode: 500 });
-      expect(await request('POST', '/orders/7/payment')).toEqual({ id: 7, ...TEA, paid: true });
+      expect(await request('POST', '/orders/7/payment')).toEqual({ id: 7, ...TEA, paid: 5 });
       expect(await request('POST', '/orders/9/payment')).toMatchObject({ statusCode: 404 });
       expect(await request('POST', '/careless')).toBe(204);
-      expect(await sample.get('/orders')).toEqual([{ id: 7, ...TEA, paid: true }]);
+      expect(await sample.get('/orders')).toEqual([{ id: 7, ...TEA, paid: 5 }]);
       expect((await sample.get<PoolStats>('/pool')).totals.closed.broken).toBe(0);
     } finally {
       expect(await sample.stop()).toEqual([0, null]);
+    }
+  }, 60_000);
+
+  it('leaves neither a server nor its folder behind when it cannot start', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const folder = mkdtempSync(path.join(tmpdir(), 'sample-'));
+    chmodSync(folder, 0o755);
+    try {
+      const starting = RunningSample.start('07-postgres-orders', { PORT: String(port), TMPDIR: folder });
+      await expect(starting).rejects.toThrow('EADDRINUSE');
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      taken.close();
+      rmSync(folder, { recursive: true });
     }
   }, 60_000);
 

@@ -20,7 +20,7 @@ export class RunningSample {
   static async start(name: string, env: Record<string, string> = {}): Promise<RunningSample> {
     const main = fileURLToPath(new URL(`${name}/main.js`, BUILT_SAMPLES));
     const child = spawn(process.execPath, [main], {
-      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', ...env, PORT: '0' },
+      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const sample = new RunningSample(child);
