@@ -11,7 +11,7 @@ import { isLeased, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
 import { Returns } from './returns.js';
 import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
-import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
+import type { PoolSettings, PoolSize, ResolvedSettings, SizeBounds } from './settings.js';
 import { Shutdown } from './shutdown.js';
 import { Span } from './span.js';
 import { Totals, type PoolStats } from './stats.js';
@@ -197,6 +197,11 @@ export class ConnectionPool<C> implements AsyncDisposable {
   recycle(): void {
     this.stock.recycle();
     this.changed();
+  }
+
+  /** How many connections it keeps at least, and has at most; the same unless it is elastic. */
+  get size(): SizeBounds {
+    return this.stock.bounds;
   }
 
   /** What the pool is doing and has done. Cheap: everything is counted as it happens. */
