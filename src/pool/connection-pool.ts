@@ -14,7 +14,7 @@ import { readSignal, readSize, readTimeout, resolveSettings } from './settings.j
 import type { PoolSettings, PoolSize, ResolvedSettings, SizeBounds } from './settings.js';
 import { Shutdown } from './shutdown.js';
 import { Span } from './span.js';
-import { Totals, type PoolStats } from './stats.js';
+import { Totals, type ConnectionInfo, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
 import { Judge } from './verdict.js';
 import { WaitDiagnosis } from './wait-diagnosis.js';
@@ -217,6 +217,11 @@ export class ConnectionPool<C> implements AsyncDisposable {
     };
   }
 
+  /** Each connection as it is just now, oldest first. By looking at all of them: for somebody who looks, now and then. */
+  inspect(): ConnectionInfo[] {
+    return this.stock.inspect();
+  }
+
   /**
    * Closes the pool: new callers are turned away at once, those in the queue are served while time remains, leased
    * connections are awaited until the deadline and then closed. Resolves when nothing is left. Called again it returns
@@ -274,6 +279,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private usualLease(entry: PooledConnection<C>): PoolLease<C> {
     this.totals.acquired++;
+    entry.uses++;
     return new PoolLease(this.home, entry);
   }
 
