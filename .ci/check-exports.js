@@ -1,7 +1,7 @@
 /**
  * What can be imported, what there is, and what is documented must be the same:
  *
- * - every file directly in src/factories (and so on: DOORS) has its subpath in `exports`, for each kind of consumer, and in
+ * - every file directly in src/factories, and others that are named below (DOORS), has its subpath in `exports`, for each kind of consumer, and in
  *   the paths of tsconfig.json; and a page in docs/factories, which says how it is imported and which package it needs;
  * - every subpath in `exports`, and every page, has its file;
  * - every client that a file imports is an optional peer, and every optional peer is somebody's client.
@@ -14,8 +14,15 @@ const root = path.dirname(import.meta.dirname);
 const read = (...names) => readFileSync(path.join(root, ...names), 'utf8');
 const manifest = JSON.parse(read('package.json'));
 
-/** Folders whose files are subpaths, each with a page in the folder of docs. */
-const DOORS = [{ folder: 'factories', docs: 'docs/factories' }];
+/** Folders with files that are subpaths, each with a page in the folder of docs. */
+const DOORS = [
+  { folder: 'factories', prefix: 'factories/', names: namesIn('src/factories', '.ts') },
+  // What else is there they share.
+  { folder: 'telemetry', prefix: '', names: ['opentelemetry', 'prometheus', 'terminus'] },
+];
+
+/** What those who use the module have anyway. */
+const EVERYBODYS = ['@nestjs/common', '@nestjs/core'];
 
 const faults = [];
 /** Notes what is wrong, unless all is well. */
@@ -50,13 +57,13 @@ function packagesOf(file) {
 const known = new Set(['.', './testing', './package.json']);
 const clients = new Set();
 
-for (const { folder, docs } of DOORS) {
-  const sources = namesIn(`src/${folder}`, '.ts');
+for (const { folder, prefix, names } of DOORS) {
+  const docs = `docs/${folder}`;
   const pages = namesIn(docs, '.md').filter((name) => name !== 'README');
   const index = read(docs, 'README.md');
-  for (const name of sources) {
-    const subpath = `./${folder}/${name}`;
-    const specifier = `nestjs-connection-pool/${folder}/${name}`;
+  for (const name of names) {
+    const subpath = `./${prefix}${name}`;
+    const specifier = `nestjs-connection-pool/${prefix}${name}`;
     const entry = JSON.stringify(entryFor(`${folder}/${name}`));
     known.add(subpath);
     check(
@@ -75,7 +82,7 @@ for (const { folder, docs } of DOORS) {
     check(page.includes(`'${specifier}'`), `${docs}/${name}.md`, `it does not show how to import '${specifier}'`);
     check(index.includes(`(${name}.md)`), `${docs}/README.md`, `it does not link to ${name}.md`);
 
-    for (const client of packagesOf(`src/${folder}/${name}.ts`)) {
+    for (const client of packagesOf(`src/${folder}/${name}.ts`).filter((each) => !EVERYBODYS.includes(each))) {
       clients.add(client);
       const { dependencies, peerDependencies, peerDependenciesMeta } = manifest;
       check(
@@ -92,7 +99,7 @@ for (const { folder, docs } of DOORS) {
       check(install.includes(client), `${docs}/${name}.md`, `it does not say to install ${client}`);
     }
   }
-  for (const name of pages) check(sources.includes(name), `${docs}/${name}.md`, `there is no src/${folder}/${name}.ts`);
+  for (const name of pages) check(names.includes(name), `${docs}/${name}.md`, `there is no src/${folder}/${name}.ts`);
 }
 
 for (const subpath of Object.keys(manifest.exports)) {

@@ -6,7 +6,7 @@ export type { CloseReason, ConnectContext, HookContext } from './pool/connection
 export type { ConnectionFactoryClass, ConnectionOf } from './pool/connection-factory.js';
 export type { Lease } from './pool/lease.js';
 export type { PoolLogger, PoolSettings, PoolSize, ReconnectSettings } from './pool/settings.js';
-export type { PoolStats, PoolTotals } from './pool/stats.js';
+export type { ConnectionInfo, PoolStats, PoolTotals } from './pool/stats.js';
 export type {
   AcquireEvent,
   ConnectEvent,

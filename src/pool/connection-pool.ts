@@ -11,10 +11,10 @@ import { isLeased, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
 import { Returns } from './returns.js';
 import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
-import type { PoolSettings, PoolSize, ResolvedSettings } from './settings.js';
+import type { PoolSettings, PoolSize, ResolvedSettings, SizeBounds } from './settings.js';
 import { Shutdown } from './shutdown.js';
 import { Span } from './span.js';
-import { Totals, type PoolStats } from './stats.js';
+import { Totals, type ConnectionInfo, type PoolStats } from './stats.js';
 import { Stock } from './stock.js';
 import { Judge } from './verdict.js';
 import { WaitDiagnosis } from './wait-diagnosis.js';
@@ -199,6 +199,11 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.changed();
   }
 
+  /** How many connections it keeps at least, and has at most; the same unless it is elastic. */
+  get size(): SizeBounds {
+    return this.stock.bounds;
+  }
+
   /** What the pool is doing and has done. Cheap: everything is counted as it happens. */
   stats(): PoolStats {
     const { filler, census } = this.stock;
@@ -210,6 +215,11 @@ export class ConnectionPool<C> implements AsyncDisposable {
       downSince: filler.downSince,
       totals: this.totals.snapshot(),
     };
+  }
+
+  /** Each connection as it is just now, oldest first. By looking at all of them: for somebody who looks, now and then. */
+  inspect(): ConnectionInfo[] {
+    return this.stock.inspect();
   }
 
   /**
@@ -269,6 +279,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   private usualLease(entry: PooledConnection<C>): PoolLease<C> {
     this.totals.acquired++;
+    entry.uses++;
     return new PoolLease(this.home, entry);
   }
 

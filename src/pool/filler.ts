@@ -86,6 +86,7 @@ export class Filler<C> {
 
   /** The connection is open; if connects were failing, it has to hold before they are trusted again. */
   opened(entry: PooledConnection<C>): void {
+    if (this.outage === undefined) this.log.opened();
     // One that was begun before the outage says nothing of how it is now; and did its success end the outage, a backend
     // that kicks some and keeps others would be asked again and again without a pause.
     if (this.outage === undefined || entry.begunIn !== this.outage) return;

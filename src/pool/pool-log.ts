@@ -14,6 +14,8 @@ const CONTEXT = 'ConnectionPool';
  */
 export class PoolLog {
   private lost = 0;
+  /** Since a connection was last opened without any trouble. */
+  private missing = 0;
   private firstLoss: unknown;
   /** What came of the losses, to be told after them. */
   private readonly consequences: Array<() => void> = [];
@@ -26,10 +28,16 @@ export class PoolLog {
 
   /** Connections lost in the same turn of the event loop make one line: a restart of the service breaks all at once. */
   connectionLost(cause: unknown): void {
+    this.missing++;
     if (this.logger === undefined) return;
     if (this.lost++ > 0) return;
     this.firstLoss = cause;
     this.clock.setImmediate(() => this.tellLosses());
+  }
+
+  /** A connection has been opened, and connects are not failing: what was lost before is made up for. */
+  opened(): void {
+    this.missing = 0;
   }
 
   down(error: unknown): void {
@@ -46,7 +54,10 @@ export class PoolLog {
 
   back(downFor: number, failures: number): void {
     const many = failures === 1 ? 'one failed connect' : `${failures} failed connects`;
-    this.afterLosses('log', `connects again, after ${formatDuration(downFor)} and ${many}`);
+    const lost = this.missing === 1 ? 'a lost connection is' : `${this.missing} lost connections are`;
+    const replaced = this.missing === 0 ? '' : `; ${lost} replaced`;
+    this.missing = 0;
+    this.afterLosses('log', `connects again, after ${formatDuration(downFor)} and ${many}${replaced}`);
   }
 
   leaked(heldFor: number, origin: string): void {

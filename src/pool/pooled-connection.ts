@@ -55,7 +55,7 @@ export class PooledConnection<C> {
   private fate: CloseReason | undefined;
   private hasHeld = false;
   private observedUse: UseEvent | undefined;
-  /** Leases given, where that is of any account. */
+  /** Leases given. */
   uses = 0;
   /** Whether it is a stream, which can tell whether it is usable. */
   isStream = false;
@@ -112,6 +112,10 @@ export class PooledConnection<C> {
   private review(): void {
     this.isPlain = this.hasHeld && this.fate === undefined && this.observedUse === undefined;
   }
+}
+
+export function nameOf(state: State): keyof typeof State {
+  return STATE_NAMES[state]!;
 }
 
 export function isLeased(entry: PooledConnection<unknown>): boolean {
@@ -188,5 +192,5 @@ export class Census {
 }
 
 function illegal(from: State, to: State): Error {
-  return new Error(`bug: a connection cannot go from ${STATE_NAMES[from]} to ${STATE_NAMES[to]}`);
+  return new Error(`bug: a connection cannot go from ${nameOf(from)} to ${nameOf(to)}`);
 }

@@ -27,6 +27,18 @@ export interface PoolStats {
   readonly totals: PoolTotals;
 }
 
+/** One connection of a pool. */
+export interface ConnectionInfo {
+  /** What it does; checking is being pinged or reset. */
+  readonly state: 'connecting' | 'idle' | 'leased' | 'checking' | 'closing';
+  /** How long ago it was opened, in milliseconds; 0 while it connects. */
+  readonly age: number;
+  /** Leases given. */
+  readonly uses: number;
+  /** Why it is to be closed as soon as nobody holds it, if it is. */
+  readonly doom: CloseReason | undefined;
+}
+
 /** Counts since the pool was made. */
 export interface PoolTotals {
   /** Leases given. */

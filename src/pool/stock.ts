@@ -8,9 +8,9 @@ import type { CloseReason, ConnectionFactory } from './connection-factory.js';
 import { Filler } from './filler.js';
 import { IdleQueue } from './idle-queue.js';
 import type { PoolLog } from './pool-log.js';
-import { Census, isGone, State, type PooledConnection } from './pooled-connection.js';
+import { Census, isGone, nameOf, State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings, SizeBounds } from './settings.js';
-import type { Totals } from './stats.js';
+import type { ConnectionInfo, Totals } from './stats.js';
 import { Upkeep } from './upkeep.js';
 import { Watcher } from './watcher.js';
 
@@ -266,6 +266,16 @@ export class Stock<C> {
     for (const entry of [...this.entries]) {
       if (entry.state === state) this.part(entry, 'shutdown');
     }
+  }
+
+  inspect(): ConnectionInfo[] {
+    const now = this.clock.now();
+    return Array.from(this.entries, ({ state, connectedAt, uses, doom }) => ({
+      state: nameOf(state) as ConnectionInfo['state'],
+      age: state === State.connecting ? 0 : now - connectedAt,
+      uses,
+      doom,
+    }));
   }
 
   setVital(vital: boolean): void {

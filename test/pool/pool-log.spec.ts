@@ -112,7 +112,7 @@ describe('N7: what a pool logs', () => {
     expect(lines).toEqual([
       'warn: Pool "mail" lost a connection: kicked',
       'error: Pool "mail" loses connections as soon as they are open, and goes on trying: kicked',
-      'log: Pool "mail" connects again, after 1.1 s and one failed connect',
+      'log: Pool "mail" connects again, after 1.1 s and one failed connect; a lost connection is replaced',
     ]);
     await pool.close();
   });
@@ -136,6 +136,24 @@ describe('N7: what a pool logs', () => {
       expect.stringMatching(/^log: Pool "mail" connects again, after [\d.]+ s and \d+ failed connects$/),
     ]);
     await pool.close({ timeout: 0 });
+  });
+
+  test('how many connections an outage has cost, and not those that were made up for before', async () => {
+    const { pool, factory, clock, lines } = bench({ size: 3 });
+    await pool.ready();
+    await clock.advance(2_000);
+    factory.opened[0]!.die(new Error('idle for too long'));
+    await clock.advance(2_000);
+    factory.always('connect', { fail: refused() });
+    for (const connection of factory.opened.slice(1)) connection.die(new Error('restart'));
+    await clock.advance(5_000);
+    factory.always('connect', 'succeed');
+    await clock.advance(60_000);
+    expect(lines.at(-1)).toMatch(
+      /^log: Pool "mail" connects again, after [\d.]+ (s|min) and \d+ failed connects; 3 lost connections are replaced$/,
+    );
+    expect(pool.stats().totals.closed.broken).toBe(4);
+    await pool.close();
   });
 
   test('a lease that is held for too long, with its age and where it was taken', async () => {

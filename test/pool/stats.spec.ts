@@ -23,6 +23,34 @@ describe('PoolStats', () => {
     });
   });
 
+  it('shows each connection on demand: what it does, its age, its uses, and its doom', async () => {
+    const { clock, pool, factory } = await fullPool({ size: 3 });
+    await clock.advance(4_000); // A second has passed since they were opened.
+    const lease = pool.tryAcquire()!;
+    pool.tryAcquire()!.release();
+    expect(pool.inspect()).toEqual([
+      { state: 'leased', age: 5_000, uses: 1, doom: undefined },
+      { state: 'idle', age: 5_000, uses: 1, doom: undefined },
+      { state: 'idle', age: 5_000, uses: 0, doom: undefined },
+    ]);
+    factory.always('close', { after: 10_000 }).always('connect', { after: 10_000 });
+    pool.recycle();
+    expect(pool.inspect()).toEqual([
+      { state: 'leased', age: 5_000, uses: 1, doom: 'recycled' },
+      { state: 'closing', age: 5_000, uses: 1, doom: undefined },
+      { state: 'closing', age: 5_000, uses: 0, doom: undefined },
+    ]);
+    lease.discard();
+    await clock.settle();
+    expect(pool.inspect().map(({ state, age }) => [state, age])).toEqual([
+      ['closing', 5_000],
+      ['closing', 5_000],
+      ['connecting', 0],
+    ]);
+    await clock.run(pool.close({ timeout: 0 }));
+    expect(pool.inspect()).toEqual([]);
+  });
+
   it('counts a connection in each of its states', async () => {
     const { clock, pool, factory } = await fullPool(
       { size: 8, maxConnecting: 1 },
