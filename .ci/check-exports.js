@@ -1,18 +1,20 @@
 /**
  * What can be imported, what there is, and what is documented must be the same:
  *
- * - every file directly in src/factories, and others that are named below (DOORS), has its subpath in `exports`, for each kind of consumer, and in
- *   the paths of tsconfig.json; and a page in docs/factories, which says how it is imported and which package it needs;
+ * - every file that is a door (DOORS) has its subpath in `exports`, for each kind of consumer, in `typesVersions`, for old
+ *   resolvers, and in the paths of tsconfig.json; and a page in docs, which says how it is imported and what it needs;
  * - every subpath in `exports`, and every page, has its file;
- * - every client that a file imports is an optional peer, and every optional peer is somebody's client.
+ * - every package that a door loads, by itself or by what it shares, is an optional peer, and each of those is loaded by one.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
+import ts from 'typescript';
 
 const root = path.dirname(import.meta.dirname);
 const read = (...names) => readFileSync(path.join(root, ...names), 'utf8');
 const manifest = JSON.parse(read('package.json'));
+const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), (file) => readFileSync(file, 'utf8'));
 
 /** Folders with files that are subpaths, each with a page in the folder of docs. */
 const DOORS = [
@@ -20,9 +22,6 @@ const DOORS = [
   // What else is there they share.
   { folder: 'telemetry', prefix: '', names: ['opentelemetry', 'prometheus', 'terminus'] },
 ];
-
-/** What those who use the module have anyway. */
-const EVERYBODYS = ['@nestjs/common', '@nestjs/core'];
 
 const faults = [];
 /** Notes what is wrong, unless all is well. */
@@ -41,18 +40,33 @@ function entryFor(name) {
   return { 'module-sync': format('esm'), import: format('esm'), require: format('cjs') };
 }
 
-/** The packages that a source imports, types included. */
-function packagesOf(file) {
-  const specifiers = [...read(file).matchAll(/^(?:import|export)[^;]*? from '([^']+)'/gm)].map(([, name]) => name);
-  return specifiers
-    .filter((name) => !/^(node:|\.)/.test(name))
-    .map((name) =>
-      name
-        .split('/')
-        .slice(0, name.startsWith('@') ? 2 : 1)
-        .join('/'),
-    );
+/** The value under a key of a map in which a `*` stands for any name, in keys and values. */
+function lookUp(map, key) {
+  for (const [pattern, values] of Object.entries(map)) {
+    const [before, after] = pattern.split('*');
+    if (after === undefined ? pattern === key : key.startsWith(before)) {
+      return values.map((value) => value.replace('*', key.slice(before.length)));
+    }
+  }
+  return undefined;
 }
+
+/** The packages that a source loads, types included, by itself or by other files of its folder. */
+function packagesOf(file, seen = new Set()) {
+  if (seen.has(file)) return [];
+  seen.add(file);
+  const { importedFiles } = ts.preProcessFile(read(file), true, true);
+  return importedFiles.flatMap(({ fileName }) => {
+    if (fileName.startsWith('node:')) return [];
+    if (!fileName.startsWith('.')) return [fileName.split('/', fileName.startsWith('@') ? 2 : 1).join('/')];
+    const target = path.posix.join(path.posix.dirname(file), fileName.replace(/\.js$/, '.ts'));
+    // What the engine and the module load everybody has.
+    return /^src\/(pool|retry|module)\//.test(target) ? [] : packagesOf(target, seen);
+  });
+}
+
+/** What those who use the module have anyway. */
+const EVERYBODYS = ['@nestjs/common', '@nestjs/core', 'rxjs'];
 
 const known = new Set(['.', './testing', './package.json']);
 const clients = new Set();
@@ -62,15 +76,20 @@ for (const { folder, prefix, names } of DOORS) {
   const pages = namesIn(docs, '.md').filter((name) => name !== 'README');
   const index = read(docs, 'README.md');
   for (const name of names) {
-    const subpath = `./${prefix}${name}`;
-    const specifier = `nestjs-connection-pool/${prefix}${name}`;
-    const entry = JSON.stringify(entryFor(`${folder}/${name}`));
-    known.add(subpath);
+    const [source, specifier] = [`${folder}/${name}`, `${prefix}${name}`];
+    const full = `nestjs-connection-pool/${specifier}`;
+    const entry = JSON.stringify(entryFor(source));
+    const isExported = JSON.stringify(manifest.exports[`./${specifier}`]) === entry;
+    known.add(`./${specifier}`);
+    check(isExported, 'package.json', `exports['./${specifier}'] must be ${entry}`);
+    const types = lookUp(manifest.typesVersions['*'], specifier);
     check(
-      JSON.stringify(manifest.exports[subpath]) === entry,
+      types?.[0] === `./dist/cjs/${source}.d.ts`,
       'package.json',
-      `exports['${subpath}'] must be ${entry}`,
+      `typesVersions does not lead ${specifier} to its types`,
     );
+    const mapped = lookUp(config.compilerOptions.paths, full);
+    check(mapped?.[0] === `./src/${source}.ts`, 'tsconfig.json', `paths does not lead ${full} to src/${source}.ts`);
 
     const page = pages.includes(name) ? read(docs, `${name}.md`) : '';
     const install =
@@ -78,23 +97,16 @@ for (const { folder, prefix, names } of DOORS) {
         .match(/npm install nestjs-connection-pool(.*)/)?.[1]
         .trim()
         .split(/\s+/) ?? [];
-    check(page !== '', docs, `there is no ${name}.md for ${specifier}`);
-    check(page.includes(`'${specifier}'`), `${docs}/${name}.md`, `it does not show how to import '${specifier}'`);
+    check(page !== '', docs, `there is no ${name}.md for ${full}`);
+    check(page.includes(`'${full}'`), `${docs}/${name}.md`, `it does not show how to import '${full}'`);
     check(index.includes(`(${name}.md)`), `${docs}/README.md`, `it does not link to ${name}.md`);
 
-    for (const client of packagesOf(`src/${folder}/${name}.ts`).filter((each) => !EVERYBODYS.includes(each))) {
+    const packages = new Set(packagesOf(`src/${source}.ts`).filter((each) => !EVERYBODYS.includes(each)));
+    for (const client of packages) {
       clients.add(client);
       const { dependencies, peerDependencies, peerDependenciesMeta } = manifest;
-      check(
-        dependencies[client] === undefined,
-        'package.json',
-        `${client}, of ${specifier}, is a dependency of everyone`,
-      );
-      check(
-        peerDependencies[client] !== undefined,
-        'package.json',
-        `peerDependencies lacks ${client}, of ${specifier}`,
-      );
+      check(dependencies[client] === undefined, 'package.json', `${client}, of ${full}, is a dependency of everyone`);
+      check(peerDependencies[client] !== undefined, 'package.json', `peerDependencies lacks ${client}, of ${full}`);
       check(peerDependenciesMeta[client]?.optional === true, 'package.json', `the peer ${client} must be optional`);
       check(install.includes(client), `${docs}/${name}.md`, `it does not say to install ${client}`);
     }
@@ -106,7 +118,7 @@ for (const subpath of Object.keys(manifest.exports)) {
   check(known.has(subpath), 'package.json', `exports['${subpath}'] has no source`);
 }
 for (const peer of Object.keys(manifest.peerDependenciesMeta)) {
-  check(clients.has(peer), 'package.json', `no source imports the optional peer ${peer}`);
+  check(clients.has(peer), 'package.json', `no source loads the optional peer ${peer}`);
 }
 
 for (const each of faults) console.error(each);
