@@ -22,7 +22,7 @@ export interface MysqlConnectionOptions extends ConnectionOptions {
   readonly reset?: 'session' | 'transaction' | 'none';
 }
 
-/** How a connection is to be when it comes back. */
+/** What a connection was like, and is to be again. */
 interface Origin extends Pick<MysqlConnectionOptions, 'reset' | 'database'> {
   readonly charsetNumber: number | undefined;
 }
@@ -66,6 +66,7 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
     connection.config.charsetNumber = charsetNumber;
     // The database is no part of what the server resets.
     if (database) await connection.query('USE ??', [database]);
+    await this.prepareSession?.(connection);
   }
 
   override isConnectionError(error: unknown): boolean {
@@ -89,17 +90,23 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
       ...config,
     }) as RawConnection;
     ignoreErrors(raw);
+    const connection = raw.promise();
     await opening(
       signal,
-      () => connected(raw),
+      async () => {
+        await connected(raw);
+        await this.prepareSession?.(connection);
+      },
       // Without the reason, on which mysql2 would write.
       () => void raw.stream.destroy(),
     );
-    const connection = raw.promise();
     const { database, charsetNumber } = raw.config;
     this.origins.set(connection, { reset, database, charsetNumber });
     return connection;
   }
+
+  /** Makes the settings that every session is to have: after the login, and again after each reset of the session. */
+  protected prepareSession?(connection: Connection): void | Promise<void>;
 
   /** mysql2 itself does not wait until the server has gone. */
   protected override part(connection: Connection): Promise<void> {

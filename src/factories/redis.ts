@@ -41,10 +41,10 @@ export interface RedisConnectionOptions<
   readonly reset?: 'session' | 'transaction' | 'none';
 }
 
-/** What is known of a client besides. */
+/** What has to be remembered of a client. */
 interface Origin extends Pick<RedisConnectionOptions, 'reset'> {
   readonly database: number;
-  /** Cuts it off, whatever it is about. */
+  /** Cuts it off, whatever it is doing. */
   cut(): void;
 }
 
@@ -108,7 +108,7 @@ export class RedisConnectionFactory<
     { pool, signal }: ConnectContext,
   ): Promise<RedisClientType<M, F, S, RESP, T>> {
     const { reset, socket, ...config } = options;
-    const scissors = new AbortController();
+    const controller = new AbortController();
     const client = createClient<M, F, S, RESP, T>({
       name: nameFor(pool),
       maintNotifications: 'disabled',
@@ -120,22 +120,26 @@ export class RedisConnectionFactory<
         keepAliveInitialDelay: 10_000,
         ...socket,
         reconnectStrategy: false,
-        signal: scissors.signal,
+        signal: controller.signal,
       } as SocketOptions,
     });
     ignoreErrors(client);
     const cut = (): void => {
-      client.destroy();
+      try {
+        client.destroy();
+      } catch {
+        // Before 6.3 it refuses once a connect has failed, or a polite close has begun.
+      }
       // While it dials the client has no socket yet that it could destroy.
-      scissors.abort();
+      controller.abort();
     };
     this.origins.set(client, { reset, database: client.options.database ?? 0, cut });
     await opening(
       signal,
       async () => {
         await client.connect();
-        // Without a password nothing has been said yet in the old protocol, and so nothing been answered.
-        if (config.RESP === 2) await permitted(client.sendCommand(['PING']));
+        // In RESP 2 and without a password nothing has been said yet, and so nothing been answered.
+        await permitted(client.sendCommand(['PING']));
       },
       cut,
     );

@@ -8,12 +8,14 @@ import { askMariadb, mariadb } from '../servers/mariadb.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { PrivateServer } from '../servers/private-server.js';
 import type { ServerKind } from '../servers/server-kind.js';
+import { until } from '../until.js';
 import { conformance, type Subject } from './conformance.js';
 import { pem } from './line-service.js';
 
+const ANN = { user: 'ann', password: 'secret', database: 'shop' };
+
 function factory(port: number, options: MysqlConnectionOptions = {}): MysqlConnectionFactory {
-  const ann = { host: '127.0.0.1', port, user: 'ann', password: 'secret', database: 'shop' };
-  return new MysqlConnectionFactory({ ...ann, ...options });
+  return new MysqlConnectionFactory({ host: '127.0.0.1', port, ...ANN, ...options });
 }
 
 function asks(...questions: string[]): (connection: Connection) => Promise<unknown> {
@@ -148,7 +150,9 @@ conformance<Connection>({
   kind: secured(),
   factory: (port) => factory(port, { ssl: { ca: pem.cert } }),
   stranger: { factory: (port) => factory(port, { ssl: { ca: [] } }), error: /self-signed certificate/ },
-  serve: async (connection) => expect(await tells(connection, SECURED)).toBe(1),
+  serve: async (connection) => {
+    if ((await tells(connection, SECURED)) !== 1) throw new Error('It is not encrypted');
+  },
   mistakes: { 'a query that is none': asks('SELEC 1') },
   dirt: [],
 });
@@ -212,6 +216,30 @@ whereInstalled(subject.kind, describe)('MysqlConnectionFactory', () => {
   test('what is sent after a character set was left behind arrives as it was meant', async () => {
     const look = (connection: Connection): Promise<unknown> => tells(connection, "HEX('ü')");
     expect(await after(asks('SET NAMES latin1'), look)).toBe('C3BC');
+  });
+
+  test('what every session is to have it has after the login, and after each reset', async () => {
+    class Utc extends MysqlConnectionFactory {
+      protected override async prepareSession(connection: Connection): Promise<void> {
+        await connection.query("SET time_zone = '+00:00'");
+      }
+    }
+    await using pool = new ConnectionPool(new Utc({ host: '127.0.0.1', port: server.port, ...ANN }), { size: 1 });
+    expect(await pool.use((connection) => tells(connection, '@@time_zone'))).toBe('+00:00');
+    await pool.use(asks("SET time_zone = '+05:00'"));
+    expect(await pool.use((connection) => tells(connection, '@@time_zone'))).toBe('+00:00');
+  });
+
+  test('what it cannot have is a failed connect, and leaves nothing behind', async () => {
+    class Impossible extends MysqlConnectionFactory {
+      protected override async prepareSession(connection: Connection): Promise<void> {
+        await connection.query("SET time_zone = 'nowhere'");
+      }
+    }
+    const impossible = new Impossible({ host: '127.0.0.1', port: server.port, ...ANN });
+    const connecting = impossible.connect({ pool: 'one', attempt: 1, signal: new AbortController().signal });
+    await expect(connecting).rejects.toThrow("Unknown or incorrect time zone: 'nowhere'");
+    await until(async () => (await subject.sessions!(server)) === 0, 'no session is left');
   });
 
   test('a statement that was prepared before a reset is prepared again', async () => {
