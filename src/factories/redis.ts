@@ -69,7 +69,7 @@ export class RedisConnectionFactory<
   private readonly origins = new WeakMap<object, Origin>();
 
   override isUsable(client: RedisClientType<M, F, S, RESP, T>): boolean {
-    return client.isOpen && client.isReady;
+    return client.isOpen;
   }
 
   override watch(client: RedisClientType<M, F, S, RESP, T>, broken: (error?: unknown) => void): () => void {

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, type LookupFunction } from 'node:net';
-import { ClientOfflineError, defineScript, RESP_TYPES, SimpleError, WatchError, type RedisClientType } from 'redis';
+import {
+  ClientOfflineError,
+  defineScript,
+  DisconnectsClientError,
+  RESP_TYPES,
+  SimpleError,
+  WatchError,
+  type RedisClientType,
+} from 'redis';
 import { RedisConnectionFactory, type RedisConnectionOptions } from '../../src/factories/redis.js';
 import { ConnectionPool, type ConnectionFactory, type PoolSettings } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
@@ -166,6 +174,17 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
     expect(await other.use((client) => told(client, 'name'))).toBe('other');
   });
 
+  test("what the pool does the client is told not to do, and what is its user's to say it is told", async () => {
+    await using pool = poolOf({ maintNotifications: 'auto' });
+    expect(await pool.use(({ options }) => options)).toMatchObject({
+      disableOfflineQueue: true,
+      maintNotifications: 'auto',
+      socket: { connectTimeout: 0, keepAliveInitialDelay: 10_000, reconnectStrategy: false },
+    });
+    await using other = poolOf();
+    expect(await other.use(({ options }) => options.maintNotifications)).toBe('disabled');
+  });
+
   test('the database of the options is the one that is selected again', async () => {
     await using pool = poolOf({ database: 5 });
     expect(await pool.use((client) => told(client, 'db'))).toBe('5');
@@ -261,7 +280,14 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
   });
 
   test.each<[string, (port: number) => ConnectionFactory<unknown>]>([
-    ['in the old protocol', (port) => new RedisConnectionFactory({ RESP: 2, socket: { host: '127.0.0.1', port } })],
+    [
+      'where the client itself would say nothing',
+      (port) =>
+        new RedisConnectionFactory({
+          ...({ RESP: 2, name: '', disableClientInfo: true } as const),
+          socket: { host: '127.0.0.1', port },
+        }),
+    ],
     ['with TLS', (port) => new RedisConnectionFactory({ url: `rediss://127.0.0.1:${port}` })],
   ])('%s, too, a connect to a server that is silent is given up, and leaves no socket', async (_, make) => {
     await using silent = await SilentServer.start();
@@ -295,8 +321,30 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
     later.destroy();
   });
 
+  test('a polite close waits for what is under way; a forced one ends it at once', async () => {
+    const jobs = factory(server.port);
+    const context = { pool: 'one', attempt: 1, signal: new AbortController().signal };
+    const client = await jobs.connect(context);
+    const answer = client.blPop('nothing', 0.05);
+    await jobs.close(client, 'surplus');
+    await expect(answer).resolves.toBe(null);
+    const other = await jobs.connect(context);
+    const never = other.blPop('nothing', 0).catch((error: unknown) => error);
+    await jobs.close(other, 'broken');
+    const error = await never;
+    expect(error).toBeInstanceOf(DisconnectsClientError);
+    expect(jobs.isConnectionError(error)).toBe(true);
+  });
+
   test.each<[string, (client: Client) => unknown]>([
     ['a close() by its borrower', (client) => client.close()],
+    [
+      'a close() that still waits for a command',
+      (client) => {
+        client.blPop('nothing', 0.05).catch(() => undefined);
+        void client.close();
+      },
+    ],
     ['a destroy() by its borrower', (client) => client.destroy()],
   ])('a connection is replaced after %s', async (_, end) => {
     await using pool = poolOf({ reset: 'none' });
