@@ -43,7 +43,7 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
   override isUsable(connection: Connection): boolean {
     const { state, stream } = rawOf(connection);
     // What the server has closed is 'authenticated' until the socket has closed as well.
-    return state === 'authenticated' && stream.readable && stream.writable;
+    return state === 'authenticated' && stream.readable;
   }
 
   override watch(connection: Connection, broken: (error?: unknown) => void): () => void {

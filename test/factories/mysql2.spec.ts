@@ -269,6 +269,23 @@ whereInstalled(subject.kind, describe)('MysqlConnectionFactory', () => {
     expect(await pool.use((connection) => tells(connection, 'DATABASE()'))).toBe('shop');
   });
 
+  test('a session that the server has ended is told of at once, and not usable from then on', async () => {
+    const one = factory(server.port);
+    const connection = await one.connect({ pool: 'one', attempt: 1, signal: new AbortController().signal });
+    expect(one.isUsable(connection)).toBe(true);
+    const told = new Promise<unknown>((resolve) => {
+      one.watch(connection, (error) => resolve([String(error), one.isUsable(connection)]));
+    });
+    await askMariadb(server.port, 'KILL ?', [connection.threadId]);
+    expect(await told).toEqual(['ConnectionError: The server closed the connection', false]);
+    one.destroy(connection);
+  });
+
+  test("the pool's time-out is the only one of a connect", async () => {
+    await using pool = new ConnectionPool(factory(server.port), { size: 1 });
+    expect(await pool.use(({ config }) => config)).toMatchObject({ connectTimeout: 0, keepAliveInitialDelay: 10_000 });
+  });
+
   test('a polite close lasts until the server has gone, or no time if it has', async () => {
     const one = factory(server.port);
     const connection = await one.connect({ pool: 'one', attempt: 1, signal: new AbortController().signal });
