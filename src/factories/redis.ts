@@ -1,0 +1,187 @@
+import {
+  ClientClosedError,
+  ClientOfflineError,
+  ConnectionTimeoutError,
+  createClient,
+  DisconnectsClientError,
+  ErrorReply,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+  type RedisClientOptions,
+  type RedisClientType,
+  type RedisFunctions,
+  type RedisModules,
+  type RedisScripts,
+  type RespVersions,
+  type TypeMapping,
+} from 'redis';
+import { ConnectionError } from '../pool/connection-error.js';
+import type { ConnectContext } from '../pool/connection-factory.js';
+import { ClientConnectionFactory } from './client/client-connection-factory.js';
+import { ignoreErrors, watchDeath } from './client/death.js';
+import { opening } from './client/opening.js';
+
+export type { OptionsSource } from './client/configured-connection-factory.js';
+
+/** What `redis` takes, and what is undone between two borrowers. */
+export interface RedisConnectionOptions<
+  M extends RedisModules = RedisModules,
+  F extends RedisFunctions = RedisFunctions,
+  S extends RedisScripts = RedisScripts,
+  RESP extends RespVersions = 3,
+  T extends TypeMapping = TypeMapping,
+> extends RedisClientOptions<M, F, S, RESP, T> {
+  /**
+   * What is undone when a connection comes back. Default: `'session'`.
+   *
+   * - `'session'`: another database, WATCH, MULTI, subscriptions. One round trip, and more only where there is more to undo.
+   * - `'transaction'`: WATCH and subscriptions, of which the client knows. Nothing is asked where there are none.
+   * - `'none'`: nothing.
+   */
+  readonly reset?: 'session' | 'transaction' | 'none';
+}
+
+/** What has to be remembered of a client. */
+interface Origin extends Pick<RedisConnectionOptions, 'reset'> {
+  readonly database: number;
+  /** Cuts it off, whatever it is doing. */
+  cut(): void;
+}
+
+/**
+ * Connections to Redis, by `redis`. Its parameters are those of the client: modules, functions, scripts, the protocol's
+ * version, and how replies are mapped to types.
+ *
+ * @example
+ * class JobsConnectionFactory extends RedisConnectionFactory {
+ *   constructor(config: ConfigService) {
+ *     super({ url: config.getOrThrow('REDIS_URL') });
+ *   }
+ * }
+ */
+export class RedisConnectionFactory<
+  M extends RedisModules = {},
+  F extends RedisFunctions = {},
+  S extends RedisScripts = {},
+  RESP extends RespVersions = 3,
+  T extends TypeMapping = {},
+> extends ClientConnectionFactory<RedisClientType<M, F, S, RESP, T>, RedisConnectionOptions<M, F, S, RESP, T>> {
+  private readonly origins = new WeakMap<object, Origin>();
+
+  override isUsable(client: RedisClientType<M, F, S, RESP, T>): boolean {
+    return client.isOpen;
+  }
+
+  override watch(client: RedisClientType<M, F, S, RESP, T>, broken: (error?: unknown) => void): () => void {
+    return watchDeath(client, ['error', 'end'], broken);
+  }
+
+  /** One round trip. */
+  override async keepalive(client: RedisClientType<M, F, S, RESP, T>): Promise<void> {
+    const answer = await permitted(client.sendCommand(['PING']));
+    if (isQueued(answer)) throw new ConnectionError('The connection was left within MULTI');
+  }
+
+  override async reset(client: RedisClientType<M, F, S, RESP, T>): Promise<void> {
+    const { reset, database } = this.origins.get(client)!;
+    if (reset === 'none') return;
+    if (client.isPubSubActive || client.isDirtyWatch) await client.reset();
+    if (reset === 'transaction') {
+      if (client.isWatching) await client.unwatch();
+      return;
+    }
+    // Nobody knows what was sent as a bare command. Not reset(), which takes longer, and selects the borrower's database again.
+    const [, answer] = await Promise.all([permitted(client.select(database)), permitted(client.unwatch())]);
+    if (isQueued(answer)) await Promise.all([client.sendCommand(['DISCARD']), client.select(database)]);
+  }
+
+  override isConnectionError(error: unknown): boolean {
+    return BROKEN.some((each) => error instanceof each) || repliedWith(error, 'NOAUTH');
+  }
+
+  override destroy(client: RedisClientType<M, F, S, RESP, T>): void {
+    this.origins.get(client)!.cut();
+  }
+
+  protected override async open(
+    options: RedisConnectionOptions<M, F, S, RESP, T>,
+    { pool, signal }: ConnectContext,
+  ): Promise<RedisClientType<M, F, S, RESP, T>> {
+    const { reset, socket, ...config } = options;
+    const controller = new AbortController();
+    const client = createClient<M, F, S, RESP, T>({
+      name: nameFor(pool),
+      maintNotifications: 'disabled',
+      ...config,
+      disableOfflineQueue: true,
+      socket: {
+        // The pool's own covers all of it.
+        connectTimeout: 0,
+        keepAliveInitialDelay: 10_000,
+        ...socket,
+        reconnectStrategy: false,
+        signal: controller.signal,
+      } as SocketOptions,
+    });
+    ignoreErrors(client);
+    const cut = (): void => {
+      try {
+        client.destroy();
+      } catch {
+        // Before 6.3 it refuses once a connect has failed, or a polite close has begun.
+      }
+      // While it dials the client has no socket yet that it could destroy.
+      controller.abort();
+    };
+    this.origins.set(client, { reset, database: client.options.database ?? 0, cut });
+    await opening(
+      signal,
+      async () => {
+        await client.connect();
+        // In RESP 2 and without a password nothing has been said yet, and so nothing been answered.
+        await permitted(client.sendCommand(['PING']));
+      },
+      cut,
+    );
+    return client;
+  }
+
+  /** What is under way is waited for. */
+  protected override part(client: RedisClientType<M, F, S, RESP, T>): Promise<void> {
+    return client.close();
+  }
+}
+
+type SocketOptions = RedisClientOptions['socket'];
+
+/** What the client itself says; what the server says is an ErrorReply. */
+const BROKEN = [
+  ClientClosedError,
+  ClientOfflineError,
+  ConnectionTimeoutError,
+  DisconnectsClientError,
+  SocketClosedUnexpectedlyError,
+  SocketTimeoutError,
+];
+
+/** Whether the server has replied with an error of this kind, which is its first word. */
+function repliedWith(error: unknown, kind: string): boolean {
+  return error instanceof ErrorReply && error.message.startsWith(`${kind} `);
+}
+
+/** The answer; or none, which is as good, if the user may not ask: a server that refuses is alive, and nobody can have done it before. */
+function permitted(answer: Promise<unknown>): Promise<unknown> {
+  return answer.catch((error: unknown) => {
+    if (!repliedWith(error, 'NOPERM')) throw error;
+  });
+}
+
+/** Within MULTI whatever is asked is queued, until its EXEC. */
+function isQueued(answer: unknown): boolean {
+  return String(answer) === 'QUEUED';
+}
+
+/** Without blanks, which Redis does not allow in a name. */
+function nameFor(pool: string): string {
+  return pool.replaceAll(/[^!-~]/g, '-');
+}
