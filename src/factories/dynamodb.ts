@@ -143,7 +143,7 @@ class Line {
     const { name, message } = error as Error;
     const isAnswer = '$fault' in (error as object);
     if (isAnswer || name === 'AbortError' || this.socket?.destroyed !== true) throw error;
-    throw new ConnectionError(`The connection to DynamoDB is lost: ${message}`, { cause: error });
+    throw new ConnectionError(`The connection to DynamoDB failed: ${message}`, { cause: error });
   }
 
   cut(): void {

@@ -115,9 +115,9 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     let error: unknown;
     const isLost = async (): Promise<boolean> => (error = await failure(get(lease.connection))) !== undefined;
     await until(isLost, 'the connection is lost');
-    expect(String(error)).toContain('The connection to DynamoDB is lost');
+    expect(String(error)).toContain('The connection to DynamoDB failed');
     expect(isConnectionError(error)).toBe(true);
-    expect(String(await failure(get(lease.connection)))).toContain('The connection to DynamoDB is lost: it was closed');
+    expect(String(await failure(get(lease.connection)))).toContain('The connection to DynamoDB failed: it was closed');
     expect(establishedTo(server.port)).toBe(0);
     lease.release(error);
   });
@@ -126,7 +126,7 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     const pool = open();
     const table = await pool.use((connection) => connection);
     await pool.close();
-    expect(String(await failure(get(table)))).toContain('The connection to DynamoDB is lost');
+    expect(String(await failure(get(table)))).toContain('The connection to DynamoDB failed');
     expect(establishedTo(server.port)).toBe(0);
   });
 
