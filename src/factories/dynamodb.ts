@@ -98,11 +98,14 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
         throwOnRequestTimeout: true,
       },
     });
-    client.middlewareStack.add((next) => async (args) => next(args).catch((error: unknown) => line.explain(error)), {
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        line.aim(args.request as Target);
+        return next(args).catch((error: unknown) => line.explain(error));
+      },
       // Inside the SDK's own retries, which would be in vain.
-      step: 'finalizeRequest',
-      priority: 'low',
-    });
+      { step: 'finalizeRequest', priority: 'low' },
+    );
     const table: DynamoDbTable = { tableName, client, send: client.send.bind(client) };
     this.lines.set(table, line);
     this.pings.set(table, pingKey);
@@ -124,18 +127,35 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
   }
 }
 
-/** The one connection of a client. By itself a client would dial again whenever it has lost one, and also when it was destroyed. */
+/** Where a request goes to. */
+interface Target {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+}
+
+/**
+ * The one connection of a client. By itself a client would dial again whenever it has lost one, and also when it was destroyed.
+ *
+ * The SDK asks for credentials (of a role, a web identity) over the same agents: those connections come and go.
+ */
 class Line {
   socket: Socket | undefined;
   readonly http: http.Agent;
-  /** The SDK asks either, as the endpoint says. */
+  /** The SDK takes either, as the endpoint says. */
   readonly https: https.Agent;
+  /** Host and port of the table; unknown before the first command. */
+  private target: string | undefined;
   private isOver = false;
 
   constructor(options: https.AgentOptions = {}) {
     const one = { keepAliveMsecs: 10_000, ...options, keepAlive: true, maxSockets: 1, maxFreeSockets: 1 };
     this.http = this.tap(new http.Agent(one));
     this.https = this.tap(new https.Agent(one));
+  }
+
+  aim({ protocol, hostname, port = protocol === 'https:' ? 443 : 80 }: Target): void {
+    this.target ??= `${hostname}:${port}`;
   }
 
   /** @throws what a command failed with; if the connection was lost, as an error that says so, and as one of this realm */
@@ -156,16 +176,20 @@ class Line {
   private tap<A extends http.Agent>(agent: A): A {
     const dial = agent.createConnection.bind(agent);
     agent.createConnection = (options, callback) => {
-      if (this.isOver || this.socket !== undefined) {
+      const isToTable = `${options.host}:${options.port}` === this.target;
+      if (this.isOver || (isToTable && this.socket !== undefined)) {
         const error = new ConnectionError('it was closed');
         process.nextTick(() => callback?.(error, undefined as never));
         return undefined;
       }
       const socket = dial(options, callback) as Socket;
       ignoreErrors(socket);
-      this.socket = socket;
+      if (isToTable) this.socket = socket;
       return socket;
     };
+    // One that was opened for credentials, where they are at the same address, must not be taken for the table's.
+    const keep = agent.keepSocketAlive.bind(agent);
+    agent.keepSocketAlive = (socket) => (socket === this.socket ? keep(socket) : undefined);
     return agent;
   }
 }

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import {
   DeleteTableCommand,
   DescribeTableCommand,
@@ -183,6 +186,42 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     expect(establishedTo(server.port)).toBe(0);
   });
 
+  test('credentials of a role are asked for on connections that do not stay, and are not taken for the table’s', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'token-'));
+    const token = path.join(folder, 'token');
+    writeFileSync(token, 'ann');
+    const sts = await answering(ROLE, 'text/xml');
+    const before = { ...process.env };
+    Object.assign(process.env, {
+      AWS_WEB_IDENTITY_TOKEN_FILE: token,
+      AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/ann',
+      AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${sts.port}`,
+      AWS_REGION: 'us-east-1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    });
+    try {
+      await using pool = open({ credentials: undefined }, { size: 2 });
+      await pool.ready();
+      await Promise.all([pool.use(get), pool.use(get)]);
+      expect(sts.requests()).toBe(2);
+      await until(() => establishedTo(sts.port) === 0, 'they are gone');
+      expect(establishedTo(server.port)).toBe(2);
+      expect(pool.stats().totals).toMatchObject({ connected: 2, connectFailures: 0, closed: { broken: 0 } });
+    } finally {
+      process.env = before;
+      sts.close();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test.each(['http', 'https'])('an endpoint without a port is that of %s', async (scheme) => {
+    const agent: Options['agent'] = { lookup: (_hostname, _options, callback) => callback(new Error('nowhere'), '') };
+    const connecting = factory(server.port, { endpoint: `${scheme}://table.invalid`, agent }).connect({
+      ...{ pool: 'things', attempt: 1, signal: AbortSignal.timeout(5_000) },
+    });
+    expect(String(await failure(connecting))).toBe('ConnectionError: The connection to DynamoDB failed: nowhere');
+  });
+
   test('a table that is deleted is found out by the ping, which names it', async () => {
     const own = await PrivateServer.start(dynamoDb());
     try {
@@ -209,7 +248,10 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     ['CREATING', 'The table "things" is CREATING'],
     ['UPDATING', undefined],
   ])('a table that is %s', async (status, error) => {
-    const { port, close } = await answering({ Table: { TableStatus: status } });
+    const { port, close } = await answering(
+      JSON.stringify({ Table: { TableStatus: status } }),
+      'application/x-amz-json-1.0',
+    );
     await using pool = new ConnectionPool(factory(port), { name: 'things', size: 1 });
     try {
       const problem = await failure(pool.use(() => 'served', { timeout: 300 }));
@@ -221,11 +263,35 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
   });
 });
 
-async function answering(answer: object): Promise<{ port: number; close(): void }> {
-  const server = createServer((_, response) => {
-    response.setHeader('content-type', 'application/x-amz-json-1.0').end(JSON.stringify(answer));
+interface Answering {
+  readonly port: number;
+  requests(): number;
+  close(): void;
+}
+
+/** A server in this process that has one answer to everything. */
+async function answering(answer: string, type: string): Promise<Answering> {
+  let requests = 0;
+  const server = createServer({ keepAliveTimeout: 60_000 }, (_, response) => {
+    requests++;
+    response.setHeader('content-type', type).end(answer);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+  const { port } = server.address() as AddressInfo;
+  return { port, requests: () => requests, close: () => void server.close().closeAllConnections() };
 }
+
+/** What AWS answers to AssumeRoleWithWebIdentity. */
+const ROLE = `
+  <AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+    <AssumeRoleWithWebIdentityResult>
+      <Credentials>
+        <AccessKeyId>ASIAANN</AccessKeyId>
+        <SecretAccessKey>secret</SecretAccessKey>
+        <SessionToken>session</SessionToken>
+        <Expiration>2099-01-01T00:00:00Z</Expiration>
+      </Credentials>
+    </AssumeRoleWithWebIdentityResult>
+  </AssumeRoleWithWebIdentityResponse>
+`;
