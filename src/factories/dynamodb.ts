@@ -78,7 +78,6 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
   }
 
   override destroy(table: DynamoDbTable): void {
-    table.client.destroy();
     this.lines.get(table)!.cut();
   }
 
@@ -170,7 +169,6 @@ class Line {
     this.isOver = true;
     this.http.destroy();
     this.https.destroy();
-    this.socket?.destroy();
   }
 
   private tap<A extends http.Agent>(agent: A): A {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { buildConnector, Client, type Dispatcher } from 'undici';
 import { ConnectionError } from '../pool/connection-error.js';
-import type { ConnectContext, HookContext } from '../pool/connection-factory.js';
+import type { ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { opening } from './client/opening.js';
 
@@ -61,7 +61,7 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
   /** Not while a request goes on, as it does as long as its answer was not read. */
   override isUsable(client: Client): boolean {
     const { connected, size } = client.stats;
-    return connected && size === 0 && !client.closed;
+    return connected && size === 0;
   }
 
   override watch(client: Client, broken: (error?: unknown) => void): () => void {
@@ -71,8 +71,8 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
   }
 
   /** One round trip: HTTP has no ping of its own. */
-  override keepalive(client: Client, { signal }: HookContext): Promise<void> {
-    return ask(client, this.pings.get(client)!, signal);
+  override keepalive(client: Client): Promise<void> {
+    return ask(client, this.pings.get(client)!);
   }
 
   override isConnectionError(error: unknown): boolean {
@@ -99,7 +99,7 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
     });
     await opening(
       signal,
-      () => ask(client, ping, signal),
+      () => ask(client, ping),
       (reason) => {
         void client.destroy(reason);
         // What is still dialling the client does not know yet.
@@ -143,11 +143,10 @@ class Line {
 async function ask(
   client: Client,
   { method = 'OPTIONS', path = '/', headers, accepts = () => true }: HttpPing,
-  signal: AbortSignal,
 ): Promise<void> {
   // Without `reset: false` a HEAD would end the connection.
-  const { statusCode, body } = await client.request({ method, path, headers, signal, reset: false });
-  await body.dump({ limit: LONGEST_ANSWER, signal });
+  const { statusCode, body } = await client.request({ method, path, headers, reset: false });
+  await body.dump({ limit: LONGEST_ANSWER });
   if (!accepts(statusCode)) throw new ConnectionError(`The server answers ${statusCode} to ${method} ${path}`);
   if (client.stats.connected) return;
   throw new ConnectionError(

@@ -30,6 +30,7 @@ import { send } from '../servers/processes.js';
 import { establishedTo } from '../servers/sockets.js';
 import { pause, until } from '../until.js';
 import { conformance, type Subject } from './conformance.js';
+import { SilentServer } from './silent-server.js';
 
 const pem = await generate([{ name: 'commonName', value: 'localhost' }], {
   keyType: 'ec',
@@ -133,6 +134,31 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     expect(establishedTo(server.port)).toBe(0);
   });
 
+  test('knows at once that a connection is lost', async () => {
+    const tables = factory(server.port);
+    const table = await tables.connect({ pool: 'things', attempt: 1, signal: AbortSignal.timeout(5_000) });
+    expect(tables.isUsable(table)).toBe(true);
+    send(server.pid!, 'SIGUSR2');
+    await until(() => !tables.isUsable(table), 'it is not usable');
+  });
+
+  test('an answer that ends the connection is an answer', async () => {
+    const body = JSON.stringify({ __type: 'com.amazonaws.dynamodb.v20120810#ValidationException', message: 'no' });
+    const last = createServer((request, response) => {
+      const isFirst = String(request.headers['x-amz-target']).endsWith('.DescribeTable');
+      response.setHeader('content-type', 'application/x-amz-json-1.0');
+      if (isFirst) response.end(JSON.stringify({ Table: { TableStatus: 'ACTIVE' } }));
+      else response.writeHead(400, { connection: 'close' }).end(body);
+    });
+    last.listen(0, '127.0.0.1');
+    await once(last, 'listening');
+    const tables = factory((last.address() as AddressInfo).port);
+    const table = await tables.connect({ pool: 'things', attempt: 1, signal: AbortSignal.timeout(5_000) });
+    expect(await failure(get(table))).toMatchObject({ name: 'ValidationException', message: 'no' });
+    expect(tables.isUsable(table)).toBe(false);
+    last.close();
+  });
+
   test('commands sent at once share the connection', async () => {
     const answers = await open().use((table) => Promise.all([get(table), get(table), get(table)]));
     expect(answers).toHaveLength(3);
@@ -186,20 +212,34 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     expect(establishedTo(server.port)).toBe(0);
   });
 
-  test('credentials of a role are asked for on connections that do not stay, and are not taken for the table’s', async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'token-'));
-    const token = path.join(folder, 'token');
-    writeFileSync(token, 'ann');
-    const sts = await answering(ROLE, 'text/xml');
+  describe('credentials of a role', () => {
     const before = { ...process.env };
-    Object.assign(process.env, {
-      AWS_WEB_IDENTITY_TOKEN_FILE: token,
-      AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/ann',
-      AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${sts.port}`,
-      AWS_REGION: 'us-east-1',
-      AWS_EC2_METADATA_DISABLED: 'true',
+    let folder: string;
+
+    beforeAll(() => {
+      folder = mkdtempSync(path.join(tmpdir(), 'token-'));
+      writeFileSync(path.join(folder, 'token'), 'ann');
     });
-    try {
+
+    afterEach(() => {
+      process.env = { ...before };
+    });
+
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    function askFor(port: number): void {
+      Object.assign(process.env, {
+        AWS_WEB_IDENTITY_TOKEN_FILE: path.join(folder, 'token'),
+        AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/ann',
+        AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${port}`,
+        AWS_REGION: 'us-east-1',
+        AWS_EC2_METADATA_DISABLED: 'true',
+      });
+    }
+
+    test('are asked for on connections that do not stay, and are not taken for the table’s', async () => {
+      const sts = await answering(ROLE, 'text/xml');
+      askFor(sts.port);
       await using pool = open({ credentials: undefined }, { size: 2 });
       await pool.ready();
       await Promise.all([pool.use(get), pool.use(get)]);
@@ -207,11 +247,26 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
       await until(() => establishedTo(sts.port) === 0, 'they are gone');
       expect(establishedTo(server.port)).toBe(2);
       expect(pool.stats().totals).toMatchObject({ connected: 2, connectFailures: 0, closed: { broken: 0 } });
-    } finally {
-      process.env = before;
       sts.close();
-      rmSync(folder, { recursive: true });
-    }
+    });
+
+    test('are not waited for, nor asked for again, when the connect is given up', async () => {
+      await using silent = await SilentServer.start();
+      askFor(silent.port);
+      const controller = new AbortController();
+      const reason = new Error('given up');
+      const connecting = failure(
+        factory(server.port, { credentials: undefined }).connect({
+          ...{ pool: 'things', attempt: 1, signal: controller.signal },
+        }),
+      );
+      await until(() => silent.sockets.size === 1, 'they are asked for');
+      controller.abort(reason);
+      expect(await connecting).toBe(reason);
+      // The SDK would ask again after some 100 ms.
+      await pause(500);
+      expect(silent.sockets.size).toBe(0);
+    });
   });
 
   test.each(['http', 'https'])('an endpoint without a port is that of %s', async (scheme) => {
@@ -279,7 +334,11 @@ async function answering(answer: string, type: string): Promise<Answering> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  return { port, requests: () => requests, close: () => void server.close().closeAllConnections() };
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { port, requests: () => requests, close };
 }
 
 /** What AWS answers to AssumeRoleWithWebIdentity. */

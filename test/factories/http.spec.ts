@@ -5,10 +5,10 @@ import { describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
 import { errors, type Client } from 'undici';
 import { HttpConnectionFactory, type HttpConnectionOptions } from '../../src/factories/http.js';
-import { ConnectionPool, isConnectionError } from '../../src/index.js';
+import { ConnectionPool, isConnectionError, type PoolSettings } from '../../src/index.js';
 import { httpServer } from '../servers/http.js';
 import { send } from '../servers/processes.js';
-import { until } from '../until.js';
+import { pause, until } from '../until.js';
 import { conformance, type Subject } from './conformance.js';
 
 const pem = await generate([{ name: 'commonName', value: 'localhost' }], {
@@ -113,7 +113,7 @@ class LocalServer implements AsyncDisposable {
     return local;
   }
 
-  pool(options: Partial<HttpConnectionOptions> = {}): ConnectionPool<Client> {
+  pool(options: Partial<HttpConnectionOptions> = {}, settings: PoolSettings = {}): ConnectionPool<Client> {
     const { port } = this.server.address() as AddressInfo;
     const factory = new HttpConnectionFactory({ origin: `http://127.0.0.1:${port}`, ...options });
     return new ConnectionPool(factory, {
@@ -122,6 +122,7 @@ class LocalServer implements AsyncDisposable {
       keepalive: 20,
       acquireTimeout: 5_000,
       reconnect: { delay: 100, jitter: 'none' },
+      ...settings,
     });
   }
 
@@ -188,6 +189,19 @@ describe('HttpConnectionFactory', () => {
     expect(String(pool.stats().lastConnectError)).toContain('the server ends the connection ("Connection: close"');
     // At 0, 100 and, were there time, 300 ms.
     expect(server.dials).toBeLessThanOrEqual(3);
+  });
+
+  test('stays open where the server says nothing of idle connections, longer than undici’s own 4 s', async () => {
+    await using server = await LocalServer.start((_, response) =>
+      response.setHeader('connection', 'keep-alive').end('hi'),
+    );
+    await using pool = server.pool({}, { keepalive: false });
+    await pool.ready();
+    await pause(5_000);
+    const { headers, body } = await pool.use((client) => client.request({ method: 'GET', path: '/' }));
+    expect(await body.text()).toBe('hi');
+    expect(headers).not.toHaveProperty('keep-alive');
+    expect(server.dials).toBe(1);
   });
 
   test('parts by itself before the server would, as its Keep-Alive header says', async () => {
