@@ -100,11 +100,8 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
     await opening(
       signal,
       () => ask(client, ping),
-      (reason) => {
-        void client.destroy(reason);
-        // What is still dialling the client does not know yet.
-        line.cut(reason);
-      },
+      // With its socket the request goes, and there is nothing more of the client.
+      (reason) => line.cut(reason),
     );
     this.pings.set(client, ping);
     return client;
