@@ -3,10 +3,8 @@ import { connect, type ConnectionOptions } from 'node:tls';
 import { Client, ResultCodeError, type ClientOptions } from 'ldapts';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
-import { PoolSettingsError } from '../pool/errors.js';
 import { describeValue, type Fault } from '../pool/rules.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
-import type { OptionsSource } from './client/configured-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
 import { connected, dial } from './client/dial.js';
 import { opening } from './client/opening.js';
@@ -54,12 +52,6 @@ interface Session {
 export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapConnectionOptions> {
   private readonly sessions = new WeakMap<Client, Session>();
 
-  /** @throws PoolSettingsError if the url is not one of LDAP, or there is a `bindDN` and no password */
-  constructor(options: OptionsSource<LdapConnectionOptions>) {
-    super(options);
-    if (typeof options !== 'function') check(new.target.name, options);
-  }
-
   override isUsable(client: Client): boolean {
     // Not isConnected alone: after StartTLS it never becomes false.
     return client.isConnected && this.sessionOf(client).socket.writable;
@@ -99,7 +91,6 @@ export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapC
   }
 
   protected override async open(options: LdapConnectionOptions, { signal }: ConnectContext): Promise<Client> {
-    check(this.constructor.name, options);
     const { url, bindDN: _dn, password: _password, startTLS = false, tlsOptions, ...config } = options;
     const { host, port, isSecure } = addressOf(url);
     const plain = await dial({ host, port }, signal);
@@ -159,6 +150,18 @@ export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapC
     }
   }
 
+  protected override faultsOf({ url, bindDN = '', password = '' }: LdapConnectionOptions): Fault[] {
+    const faults: Fault[] = [];
+    if (!/^ldaps?:\/\//.test(url) || !URL.canParse(url)) {
+      faults.push({ path: 'url', received: describeValue(url), allowed: '`ldap://host:port` or `ldaps://host:port`' });
+    }
+    if (bindDN !== '' && password === '') {
+      const allowed = 'a text that is not empty, for with an empty one many servers let everybody in, as nobody';
+      faults.push({ path: 'password', received: describeValue(password), allowed });
+    }
+    return faults;
+  }
+
   protected override part(client: Client): Promise<void> {
     return client.unbind();
   }
@@ -166,18 +169,6 @@ export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapC
   private sessionOf(client: Client): Session {
     return this.sessions.get(client)!;
   }
-}
-
-function check(factory: string, { url, bindDN = '', password = '' }: LdapConnectionOptions): void {
-  const faults: Fault[] = [];
-  if (!/^ldaps?:\/\//.test(url) || !URL.canParse(url)) {
-    faults.push({ path: 'url', received: describeValue(url), allowed: '`ldap://host:port` or `ldaps://host:port`' });
-  }
-  if (bindDN !== '' && password === '') {
-    const allowed = 'a text that is not empty, for with an empty one many servers let everybody in, as nobody';
-    faults.push({ path: 'password', received: describeValue(password), allowed });
-  }
-  if (faults.length > 0) throw new PoolSettingsError(factory, faults);
 }
 
 function addressOf(url: string): { host: string; port: number; isSecure: boolean } {

@@ -3,6 +3,8 @@ import { createConnection, type Connection as CallbackConnection, type Connectio
 import type { Connection } from 'mysql2/promise';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
+import type { Fault } from '../pool/rules.js';
+import { choiceFaults } from './client/choice.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
 import { opening } from './client/opening.js';
@@ -71,8 +73,12 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
 
   override isConnectionError(error: unknown): boolean {
     if (!(error instanceof Error)) return false;
-    const { fatal, code, errno, sqlState } = error as Partial<Record<'fatal' | 'code' | 'errno' | 'sqlState', unknown>>;
-    return fatal === true || code === TIMED_OUT || ENDED.has(errno) || String(sqlState).startsWith('08');
+    const { fatal, errno, sqlState } = error as Partial<Record<'fatal' | 'errno' | 'sqlState', unknown>>;
+    return fatal === true || ENDED.has(errno) || String(sqlState).startsWith('08');
+  }
+
+  override isAbandonment(error: unknown): boolean {
+    return error instanceof Error && (error as { readonly code?: unknown }).code === TIMED_OUT;
   }
 
   /** Not the connection's own destroy(), which only says goodbye, and leaves what waits for an answer waiting. */
@@ -103,6 +109,10 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
     const { database, charsetNumber } = raw.config;
     this.origins.set(connection, { reset, database, charsetNumber });
     return connection;
+  }
+
+  protected override faultsOf({ reset }: MysqlConnectionOptions): Fault[] {
+    return choiceFaults('reset', reset, ['session', 'transaction', 'none']);
   }
 
   /** Makes the settings that every session is to have: after the login, and again after each reset of the session. */

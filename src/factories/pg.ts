@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
 import type { ConnectContext } from '../pool/connection-factory.js';
+import type { Fault } from '../pool/rules.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
-import { checkChoice } from './client/choice.js';
-import type { OptionsSource } from './client/configured-connection-factory.js';
+import { choiceFaults } from './client/choice.js';
 import { ignoreErrors } from './client/death.js';
 import { opening } from './client/opening.js';
 
@@ -45,12 +45,6 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
   /** What each client is to have undone. */
   private readonly resets = new WeakMap<Client, PgConnectionOptions['reset']>();
 
-  /** @throws PoolSettingsError if `reset` is none of its kinds */
-  constructor(options: OptionsSource<PgConnectionOptions>) {
-    super(options);
-    if (typeof options !== 'function') checkChoice(new.target.name, 'reset', options.reset, RESETS);
-  }
-
   override isUsable(client: Client): boolean {
     const { destroyed, writable } = streamOf(client);
     return !destroyed && writable;
@@ -85,7 +79,6 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
   }
 
   protected override async open({ reset, ...config }: PgConnectionOptions, context: ConnectContext): Promise<Client> {
-    checkChoice(this.constructor.name, 'reset', reset, RESETS);
     const client = new Client({
       application_name: context.pool,
       keepAlive: true,
@@ -101,6 +94,10 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
     );
     this.resets.set(client, reset);
     return client;
+  }
+
+  protected override faultsOf({ reset }: PgConnectionOptions): Fault[] {
+    return choiceFaults('reset', reset, RESETS);
   }
 
   protected override part(client: Client): Promise<void> {

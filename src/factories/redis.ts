@@ -17,6 +17,8 @@ import {
 } from 'redis';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
+import type { Fault } from '../pool/rules.js';
+import { choiceFaults } from './client/choice.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
 import { opening } from './client/opening.js';
@@ -101,6 +103,10 @@ export class RedisConnectionFactory<
 
   override destroy(client: RedisClientType<M, F, S, RESP, T>): void {
     this.origins.get(client)!.cut();
+  }
+
+  protected override faultsOf({ reset }: RedisConnectionOptions<M, F, S, RESP, T>): Fault[] {
+    return choiceFaults('reset', reset, ['session', 'transaction', 'none']);
   }
 
   protected override async open(

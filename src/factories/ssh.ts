@@ -3,10 +3,8 @@ import type { Socket } from 'node:net';
 import { Client, type Channel, type ConnectConfig } from 'ssh2';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
-import { PoolSettingsError } from '../pool/errors.js';
-import { describeValue } from '../pool/rules.js';
+import { describeValue, type Fault } from '../pool/rules.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
-import type { OptionsSource } from './client/configured-connection-factory.js';
 import { ignoreErrors, watchDeath, type Emitter } from './client/death.js';
 import { dial, type DialOptions } from './client/dial.js';
 import { opening } from './client/opening.js';
@@ -41,12 +39,6 @@ export interface SshConnectionOptions extends Omit<ConnectConfig, Replaced>, Pic
 export class SshConnectionFactory extends ClientConnectionFactory<Client, SshConnectionOptions> {
   /** The client's own destroy() does nothing once it has said goodbye. */
   private readonly sockets = new WeakMap<Client, Socket>();
-
-  /** @throws PoolSettingsError if it is not said how the server is known */
-  constructor(options: OptionsSource<SshConnectionOptions>) {
-    super(options);
-    if (typeof options !== 'function') check(new.target.name, options);
-  }
 
   override isUsable(client: Client): boolean {
     return this.socketOf(client).writable;
@@ -94,7 +86,6 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
   }
 
   protected override async open(options: SshConnectionOptions, { signal }: ConnectContext): Promise<Client> {
-    check(this.constructor.name, options);
     const { host, port = 22, family, localAddress, localPort, hostKey, ...config } = options;
     const socket = await dial({ host, port, family, localAddress, localPort }, signal);
     const client = new Client();
@@ -120,6 +111,14 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
       });
     }
     return client;
+  }
+
+  /** By itself ssh2 trusts whoever answers. */
+  protected override faultsOf({ hostKey, hostVerifier }: SshConnectionOptions): Fault[] {
+    if (hostVerifier !== undefined || /^SHA256:[\w+/]{43}$/.test(hostKey ?? '')) return [];
+    const allowed =
+      "the fingerprint of the server's key, such as ssh-keygen -l prints, `SHA256:…`; or a `hostVerifier`";
+    return [{ path: 'hostKey', received: describeValue(hostKey), allowed }];
   }
 
   protected override part(client: Client): void | Promise<void> {
@@ -160,12 +159,6 @@ interface OpenChannel extends Pick<Channel, 'subtype'> {
 function isBusy({ subtype, _callbacks, _exit }: OpenChannel): boolean {
   const isCommand = subtype === 'exec' || subtype === 'shell';
   return _callbacks.length > 0 || (isCommand && _exit.code === undefined);
-}
-
-function check(factory: string, { hostKey, hostVerifier }: SshConnectionOptions): void {
-  if (hostVerifier !== undefined || /^SHA256:[\w+/]{43}$/.test(hostKey ?? '')) return;
-  const allowed = "the fingerprint of the server's key, such as ssh-keygen -l prints, `SHA256:…`; or a `hostVerifier`";
-  throw new PoolSettingsError(factory, [{ path: 'hostKey', received: describeValue(hostKey), allowed }]);
 }
 
 function fingerprintOf(key: Buffer): string {

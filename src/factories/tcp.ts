@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ConnectContext } from '../pool/connection-factory.js';
-import { ConfiguredConnectionFactory, type OptionsSource } from './client/configured-connection-factory.js';
-import { checkDialOptions, dial, type DialOptions } from './client/dial.js';
+import type { Fault } from '../pool/rules.js';
+import { ConfiguredConnectionFactory } from './client/configured-connection-factory.js';
+import { dial, dialFaults, type DialOptions } from './client/dial.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -25,14 +26,7 @@ export type TcpConnectionOptions = DialOptions;
 export class TcpConnectionFactory<
   O extends TcpConnectionOptions = TcpConnectionOptions,
 > extends ConfiguredConnectionFactory<Socket, O> {
-  /** @throws PoolSettingsError if it is not said where to dial */
-  constructor(options: OptionsSource<O>) {
-    super(options);
-    if (typeof options !== 'function') checkDialOptions(new.target.name, options);
-  }
-
   protected override async open(options: O, { signal }: ConnectContext): Promise<Socket> {
-    checkDialOptions(this.constructor.name, options);
     const socket = await dial(options, signal);
     await opening(
       signal,
@@ -40,6 +34,10 @@ export class TcpConnectionFactory<
       (reason) => socket.destroy(reason),
     );
     return socket;
+  }
+
+  protected override faultsOf(options: O): Fault[] {
+    return dialFaults(options);
   }
 
   /** What both sides say before the connection is of use. If it throws, the connect has failed, and the socket is destroyed. */

@@ -2,8 +2,9 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
-import { ConfiguredConnectionFactory, type OptionsSource } from './client/configured-connection-factory.js';
-import { checkDialOptions, connected, dial, type DialOptions } from './client/dial.js';
+import type { Fault } from '../pool/rules.js';
+import { ConfiguredConnectionFactory } from './client/configured-connection-factory.js';
+import { connected, dial, dialFaults, type DialOptions } from './client/dial.js';
 import { ignoreErrors } from './client/death.js';
 import { opening } from './client/opening.js';
 
@@ -35,14 +36,7 @@ export interface TlsConnectionOptions extends DialOptions, Omit<ConnectionOption
 export class TlsConnectionFactory<
   O extends TlsConnectionOptions = TlsConnectionOptions,
 > extends ConfiguredConnectionFactory<TLSSocket, O> {
-  /** @throws PoolSettingsError if it is not said where to dial */
-  constructor(options: OptionsSource<O>) {
-    super(options);
-    if (typeof options !== 'function') checkDialOptions(new.target.name, options);
-  }
-
   protected override async open(options: O, { signal }: ConnectContext): Promise<TLSSocket> {
-    checkDialOptions(this.constructor.name, options);
     const plain = await dial(options, signal);
     let socket: Socket = plain;
     return opening(
@@ -62,6 +56,10 @@ export class TlsConnectionFactory<
         plain.destroy();
       },
     );
+  }
+
+  protected override faultsOf(options: O): Fault[] {
+    return dialFaults(options);
   }
 
   /** What both sides say in plaintext before TLS begins. It must read all that the other side says, and no more. */

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { MysqlConnectionFactory, type MysqlConnectionOptions } from '../../src/factories/mysql2.js';
-import { ConnectionPool } from '../../src/index.js';
+import { ConnectionPool, isConnectionError } from '../../src/index.js';
 import { askMariadb, mariadb } from '../servers/mariadb.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { PrivateServer } from '../servers/private-server.js';
@@ -261,6 +261,21 @@ whereInstalled(subject.kind, describe)('MysqlConnectionFactory', () => {
       return end(connection);
     };
     expect(await after(first, threadId, { reset: 'none' })).not.toBe(before);
+  });
+
+  test('a query that its own client gave up is no connection error, and leaves the other connections alone', async () => {
+    await using pool = new ConnectionPool(factory(server.port), { name: 'shop', size: 2 });
+    await pool.ready();
+    const giveUp = (c: Connection): unknown => c.query({ sql: 'SELECT SLEEP(20)', timeout: 20 });
+    const error: unknown = await pool.use(giveUp).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'PROTOCOL_SEQUENCE_TIMEOUT' });
+    expect(isConnectionError(error)).toBe(false);
+    expect(pool.stats()).toMatchObject({ downSince: undefined, totals: { pings: 0, closed: { broken: 1 } } });
+  });
+
+  test('to undo what there is no word for is refused', () => {
+    const wrong = { reset: 'everything' } as unknown as MysqlConnectionOptions;
+    expect(() => new MysqlConnectionFactory(wrong)).toThrow(/reset: received 'everything'/);
   });
 
   test('options may come from a function, and from a URI in them', async () => {

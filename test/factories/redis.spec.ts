@@ -359,6 +359,10 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
   });
 });
 
+test('RedisConnectionFactory refuses to undo what there is no word for', () => {
+  expect(() => factory(1, { reset: 'everything' } as unknown as Options)).toThrow(/reset: received 'everything'/);
+});
+
 describe('RedisConnectionFactory tells apart', () => {
   const { isConnectionError } = RedisConnectionFactory.prototype;
 

@@ -25,7 +25,8 @@ const LINES: ReadonlyArray<{
   },
   {
     level: 'log',
-    pattern: /^connects again, after .+ and (one failed connect|\d+ failed connects)(; (a lost connection is|\d+ lost connections are) replaced)?$/,
+    pattern:
+      /^connects again, after .+ and (one failed connect|\d+ failed connects)(; (a lost connection is|\d+ lost connections are) replaced)?$/,
     tell: (report) => {
       report.backs++;
       const never = report.isDown ? undefined : 'the end of an outage was told, and not its beginning';

@@ -1,13 +1,8 @@
-import { PoolSettingsError } from '../../pool/errors.js';
-import { oneOf, type Reading } from '../../pool/rules.js';
+import { oneOf, type Fault, type Reading } from '../../pool/rules.js';
 
-/**
- * Checks an option of a factory that is one of some words; undefined is "not given".
- * @throws PoolSettingsError which says what was received, and what is allowed
- */
-export function checkChoice(factory: string, path: string, given: unknown, choices: readonly string[]): void {
-  if (given === undefined) return;
+/** What is wrong with an option that is to be one of some words; undefined is "not given". */
+export function choiceFaults(path: string, given: unknown, choices: readonly string[]): Fault[] {
   const reading: Reading = { faults: [], fromText: false };
-  oneOf(...choices).read(given, path, reading);
-  if (reading.faults.length > 0) throw new PoolSettingsError(factory, reading.faults);
+  if (given !== undefined) oneOf(...choices).read(given, path, reading);
+  return reading.faults;
 }

@@ -1,7 +1,6 @@
 import { connect, type Socket, type SocketConnectOpts, type TcpSocketConnectOpts } from 'node:net';
 import { ConnectionError } from '../../pool/connection-error.js';
-import { PoolSettingsError } from '../../pool/errors.js';
-import { describeValue } from '../../pool/rules.js';
+import { describeValue, type Fault } from '../../pool/rules.js';
 import { ignoreErrors } from './death.js';
 import { opening } from './opening.js';
 
@@ -20,11 +19,11 @@ export interface DialOptions extends Omit<Partial<TcpSocketConnectOpts>, 'port' 
   readonly keepAliveInitialDelay?: number;
 }
 
-/** @throws PoolSettingsError if it is not said where to dial */
-export function checkDialOptions(factory: string, { port, path }: DialOptions): void {
-  if (path !== undefined || port !== undefined) return;
+/** What is wrong if it is not said where to dial. */
+export function dialFaults({ port, path }: DialOptions): Fault[] {
+  if (path !== undefined || port !== undefined) return [];
   const allowed = 'a port number, or `path`, of a Unix socket';
-  throw new PoolSettingsError(factory, [{ path: 'port', received: describeValue(port), allowed }]);
+  return [{ path: 'port', received: describeValue(port), allowed }];
 }
 
 /** A socket that dials, as these options say. */
