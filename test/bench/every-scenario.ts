@@ -4,6 +4,7 @@ import { HTTP } from './scenarios/http.js';
 import { LEASES } from './scenarios/leases.js';
 import { MEMORY } from './scenarios/memory.js';
 import { OPTIONS } from './scenarios/options.js';
+import { MYSQL } from './scenarios/mysql.js';
 import { POSTGRES } from './scenarios/postgres.js';
 import { RETRYABLE } from './scenarios/retryable.js';
 import { TCP_ECHO } from './scenarios/tcp-echo.js';
@@ -19,6 +20,7 @@ export const EVERY_SCENARIO: readonly Scenario[] = [
   TCP_ECHO,
   HTTP,
   POSTGRES,
+  MYSQL,
   ...RETRYABLE,
 ];
 
