@@ -59,10 +59,13 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
     await connection.ping();
   }
 
-  override async reset(connection: Connection): Promise<void> {
-    const { reset, database, charsetNumber } = this.origins.get(connection)!;
-    if (reset === 'none') return;
-    if (reset === 'transaction') return connection.rollback();
+  override reset(connection: Connection): void | Promise<void> {
+    const origin = this.origins.get(connection)!;
+    if (origin.reset === 'none') return undefined;
+    return origin.reset === 'transaction' ? connection.rollback() : this.resetSession(connection, origin);
+  }
+
+  private async resetSession(connection: Connection, { database, charsetNumber }: Origin): Promise<void> {
     await connection.reset();
     // The server is back at it; the client has followed a SET NAMES, and would go on in what that had asked for.
     connection.config.charsetNumber = charsetNumber;

@@ -84,9 +84,14 @@ export class RedisConnectionFactory<
     if (isQueued(answer)) throw new ConnectionError('The connection was left within MULTI');
   }
 
-  override async reset(client: RedisClientType<M, F, S, RESP, T>): Promise<void> {
-    const { reset, database } = this.origins.get(client)!;
-    if (reset === 'none') return;
+  override reset(client: RedisClientType<M, F, S, RESP, T>): void | Promise<void> {
+    const origin = this.origins.get(client)!;
+    const isClean = !client.isPubSubActive && !client.isDirtyWatch && !client.isWatching;
+    if (origin.reset === 'none' || (origin.reset === 'transaction' && isClean)) return undefined;
+    return this.undo(client, origin);
+  }
+
+  private async undo(client: RedisClientType<M, F, S, RESP, T>, { reset, database }: Origin): Promise<void> {
     if (client.isPubSubActive || client.isDirtyWatch) await client.reset();
     if (reset === 'transaction') {
       if (client.isWatching) await client.unwatch();

@@ -4,8 +4,8 @@ import type { ConnectionFactory, HookContext } from './connection-factory.js';
 import { Deadlines } from './deadlines.js';
 import { formatDuration } from './duration.js';
 import { KeepaliveTimeoutError } from './errors.js';
-import { HookCall } from './hook-call.js';
-import type { PooledConnection } from './pooled-connection.js';
+import { HookCall, silence } from './hook-call.js';
+import { State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings } from './settings.js';
 
 type Hook<C> = (connection: C, context: HookContext) => void | Promise<void>;
@@ -37,12 +37,36 @@ export class Checkup<C> {
     this.call(entry, this.factory.keepalive, this.pings, timeout, outcome);
   }
 
+  /** One that has nothing to undo, and says so at once by returning nothing, has passed at once. */
   reset(entry: PooledConnection<C>, outcome: CheckOutcome): void {
     const { name, resetTimeout } = this.settings;
-    const limit = formatDuration(resetTimeout);
-    const timeout = (): Error =>
-      new ConnectionError(`Pool "${name}": reset() did not finish within ${limit} (resetTimeout)`);
-    this.call(entry, this.factory.reset, this.resets, timeout, outcome);
+    const timeout = (): Error => {
+      const limit = formatDuration(resetTimeout);
+      return new ConnectionError(`Pool "${name}": reset() did not finish within ${limit} (resetTimeout)`);
+    };
+    // Made only if it is needed, for it costs more than a lease does.
+    let call: HookCall<void> | undefined;
+    const callOf = (): HookCall<void> => (call ??= this.callOn(entry, this.resets, timeout, outcome));
+    const context = {
+      get signal() {
+        return callOf().signal;
+      },
+    };
+    let result: unknown;
+    try {
+      result = this.factory.reset!(entry.connection, context);
+    } catch (error) {
+      result = Promise.reject(error);
+    }
+    if (entry.state !== State.checking) {
+      // It has closed the pool, and the connection with it.
+      silence(result);
+    } else if (result === undefined) {
+      entry.pending = undefined;
+      outcome.passed();
+    } else {
+      callOf().follow(result as PromiseLike<void>);
+    }
   }
 
   setVital(vital: boolean): void {
@@ -62,6 +86,21 @@ export class Checkup<C> {
     timeoutError: () => unknown,
     outcome: CheckOutcome,
   ): void {
+    const call = this.callOn(entry, deadlines, timeoutError, outcome);
+    const context = {
+      get signal() {
+        return call.signal;
+      },
+    };
+    call.run(() => hook?.call(this.factory, entry.connection, context));
+  }
+
+  private callOn(
+    entry: PooledConnection<C>,
+    deadlines: Deadlines<HookCall<never>>,
+    timeoutError: () => unknown,
+    outcome: CheckOutcome,
+  ): HookCall<void> {
     const call = new HookCall<void>(deadlines, timeoutError, {
       done: () => {
         entry.pending = undefined;
@@ -73,11 +112,6 @@ export class Checkup<C> {
       },
     });
     entry.pending = call;
-    const context = {
-      get signal() {
-        return call.signal;
-      },
-    };
-    call.run(() => hook?.call(this.factory, entry.connection, context));
+    return call;
   }
 }

@@ -46,7 +46,13 @@ export class HookCall<T> implements Deadline {
     } catch (error) {
       result = Promise.reject(error);
     }
-    void this.follow(result);
+    void this.settleBy(result);
+  }
+
+  /** The same, of a hook that has been called. */
+  follow(result: T | PromiseLike<T>): void {
+    this.deadlines.add(this);
+    void this.settleBy(result);
   }
 
   /** Nobody is interested any more; aborts the hook's signal and tells nobody. */
@@ -69,7 +75,7 @@ export class HookCall<T> implements Deadline {
     this.controller?.abort(reason);
   }
 
-  private async follow(result: T | PromiseLike<T>): Promise<void> {
+  private async settleBy(result: T | PromiseLike<T>): Promise<void> {
     let value: T;
     try {
       value = await result;

@@ -144,7 +144,7 @@ export class Stock<C> {
     this.checkup.reset(entry, {
       passed: () => {
         // A reset is a use as well; were it none, the idle queue would not be in the order of last use.
-        entry.activeAt = this.clock.now();
+        if (this.mindsUse) entry.activeAt = this.clock.now();
         this.host.offer(entry);
       },
       failed: (error) => this.lose(entry, error, 'mishap'),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ConnectionError } from '../../src/pool/connection-error.js';
+import type { HookContext } from '../../src/pool/connection-factory.js';
 import { closeReasons, fateOf, fullPool } from './ruled-pool.js';
 
 const HOOKS = { hooks: ['reset', 'isUsable', 'keepalive'] } as const;
@@ -223,5 +224,62 @@ describe('P15: without a reset hook', () => {
     const { pool } = await fullPool({ size: 1 });
     pool.tryAcquire()!.release();
     expect(pool.stats()).toMatchObject({ idle: 1, checking: 0 });
+  });
+});
+
+describe('P15: a reset that has nothing to undo', () => {
+  /** A pool whose resets do this. */
+  async function pooled(reset: (connection: object, context: HookContext) => void | Promise<void>) {
+    const { clock, pool, factory } = await fullPool({ size: 1 }, HOOKS);
+    factory.reset = reset;
+    return { clock, pool };
+  }
+
+  it('and returns nothing, is over at once: the connection is idle, or the next caller’s, when release() returns', async () => {
+    const { clock, pool } = await pooled(() => undefined);
+    const lease = pool.tryAcquire()!;
+    lease.release();
+    expect(pool.stats()).toMatchObject({ idle: 1, checking: 0 });
+    const second = pool.tryAcquire()!;
+    const fate = fateOf(pool.acquire());
+    second.release();
+    expect(pool.stats()).toMatchObject({ leased: 1, waiting: 0 });
+    await clock.settle();
+    expect(fate.state).toBe('fulfilled');
+  });
+
+  it('may have looked at its signal, which nobody aborts', async () => {
+    let aborted: boolean | undefined;
+    const { clock, pool } = await pooled((_, { signal }) => {
+      aborted = signal.aborted;
+    });
+    pool.tryAcquire()!.release();
+    expect([aborted, pool.stats().idle]).toEqual([false, 1]);
+    await clock.advance(60_000);
+    expect(pool.stats()).toMatchObject({ idle: 1, totals: { closed: { broken: 0 } } });
+  });
+
+  it.each([
+    ['returns nothing', () => undefined],
+    ['returns a promise', () => Promise.resolve()],
+    ['returns a promise that rejects', () => Promise.reject(new Error('closed'))],
+  ])('and closes the pool before it %s, leaves it closed', async (_, answer) => {
+    const { clock, pool } = await pooled((_connection, { signal }) => {
+      void pool.close();
+      void signal;
+      return answer();
+    });
+    pool.tryAcquire()!.release();
+    await clock.advance(60_000);
+    expect(pool.stats()).toMatchObject({ open: 0, totals: { connected: 1, closed: { broken: 0, shutdown: 1 } } });
+  });
+
+  it('and throws, costs the connection', async () => {
+    const { clock, pool } = await pooled(() => {
+      throw new Error('cannot be undone');
+    });
+    pool.tryAcquire()!.release();
+    await clock.settle();
+    expect(pool.stats().totals.closed.broken).toBe(1);
   });
 });
