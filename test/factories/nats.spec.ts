@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, createInbox, NoRespondersError, type NatsConnection } from '@nats-io/transport-node';
 import { NatsConnectionFactory, type NatsConnectionOptions } from '../../src/factories/nats.js';
 import { ConnectionPool } from '../../src/index.js';
@@ -92,6 +92,8 @@ whereInstalled(guarded, describe)('NatsConnectionFactory', () => {
     server = await PrivateServer.start(guarded);
   });
 
+  afterEach(() => server.resume());
+
   afterAll(() => server?.stop());
 
   function poolOf(options?: NatsConnectionOptions): ConnectionPool<NatsConnection> {
@@ -147,7 +149,6 @@ whereInstalled(guarded, describe)('NatsConnectionFactory', () => {
     const ping = factoryOfOne.keepalive(connection);
     factoryOfOne.destroy(connection);
     await expect(ping).rejects.toThrow('The connection was closed before the server had answered');
-    server.resume();
     await expect(factoryOfOne.keepalive(connection)).rejects.toThrow('closed connection');
   });
 
