@@ -9,6 +9,7 @@ import {
   type Options,
   type SocketOptions,
 } from 'amqplib';
+import { ConnectionError } from '../pool/connection-error.js';
 import type { CloseReason, ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
@@ -88,6 +89,7 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
       (reason) => dialling.abort(reason),
     );
     ignoreErrors(model);
+    settleClose(model);
     this.guardChannels(model);
     return model;
   }
@@ -96,8 +98,8 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
     const socket = socketOf(model);
     return new Promise((resolve) => {
       socket.once('close', () => resolve());
-      // It need not settle, not even when the socket is closed.
-      model.close().catch(() => {});
+      // Its borrower may have begun to.
+      void model.close();
     });
   }
 
@@ -113,6 +115,7 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
       async (options?: ChannelOptions): Promise<C> => {
         const channel = await create.call(model, options);
         ignoreErrors(channel);
+        settleClose(channel);
         channels.add(channel);
         channel.once('close', () => channels.delete(channel));
         return channel;
@@ -174,7 +177,7 @@ abstract class SharedChannelFactory<C extends Channel> extends ClientConnectionF
 
   /** The connection is cut off only if nobody else uses it; if the server does not answer, others soon find out. */
   override destroy(channel: C): void {
-    channel.close().catch(() => {});
+    void channel.close();
     this.seats.get(channel)!.giveUp();
   }
 
@@ -267,11 +270,27 @@ function isBlocked({ connection }: ChannelModel | Channel): boolean {
   return (connection as unknown as Internals).blocked;
 }
 
+/** The client's own close() would never settle if the connection dies before the server has answered. */
+function settleClose(each: Channel | ChannelModel): void {
+  const close = each.close.bind(each);
+  each.close = () => {
+    const closed = new Promise<void>((resolve, reject) => {
+      close().then(resolve, reject);
+      const error = new ConnectionError('The connection was closed before the server had confirmed the end');
+      // The event comes at once after the answer, if there is one.
+      each.once('close', () => setImmediate(reject, error));
+    });
+    // Whoever does not wait for it need not hear of it.
+    closed.catch(() => {});
+    return closed;
+  };
+}
+
 /** Closes the channel, unless it is being closed; resolves when it is. */
 function ended(channel: Channel): Promise<void> {
   return new Promise((resolve) => {
     channel.once('close', () => resolve());
-    channel.close().catch(() => {});
+    void channel.close();
   });
 }
 

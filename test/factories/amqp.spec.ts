@@ -9,6 +9,7 @@ import {
   type AmqpConnectionOptions,
 } from '../../src/factories/amqp.js';
 import { ConnectionPool, isConnectionError, type ConnectionFactory } from '../../src/index.js';
+import { unhandledDuring } from '../pool/rejections.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { PrivateServer } from '../servers/private-server.js';
 import { rabbitmq, rabbitmqctl } from '../servers/rabbitmq.js';
@@ -359,6 +360,57 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     await pool.close();
   });
 
+  test('what the server has refused of a borrower is not told to the next', async () => {
+    const factory = new AmqpConfirmChannelFactory({ hostname: '127.0.0.1', port: server.port });
+    const pool = new ConnectionPool(factory, { name: 'orders', size: 1 });
+    let refused = 0;
+    await pool.use(async (channel) => {
+      const { queue } = await channel.assertQueue('', { maxLength: 1, overflow: 'reject-publish' });
+      for (let count = 0; count < 10; count++) {
+        channel.sendToQueue(queue, Buffer.from('7'), {}, (error: unknown) => (refused += error === null ? 0 : 1));
+      }
+    });
+    await pool.use((channel) => channel.waitForConfirms());
+    expect(refused).toBeGreaterThan(0);
+    expect(pool.stats().totals.connected).toBe(1);
+    await pool.close();
+  });
+
+  test('a connection that its borrower has begun to close parts as any other', async () => {
+    const factory = connections(server.port);
+    const model = await connectOne(factory);
+    void model.close();
+    await factory.close(model, 'shutdown');
+    expect(establishedTo(server.port)).toBe(0);
+  });
+
+  test('whoever closes a channel or a connection does not wait for ever if the server dies meanwhile', async () => {
+    const factory = connections(server.port);
+    const model = await connectOne(factory);
+    const channel = await model.createChannel();
+    server.pause();
+    const closing = [channel.close(), model.close()].map((each) => each.catch((error: unknown) => error));
+    factory.destroy(model);
+    for (const error of await Promise.all(closing)) {
+      expect(String(error)).toContain('The connection was closed before the server had confirmed the end');
+      expect(isConnectionError(error)).toBe(true);
+    }
+  });
+
+  test('whoever does not wait for a close hears nothing of its failure', async () => {
+    const unhandled = await unhandledDuring(async () => {
+      const factory = connections(server.port);
+      const model = await connectOne(factory);
+      const channel = await model.createChannel();
+      server.pause();
+      void channel.close();
+      void channel.close();
+      factory.destroy(model);
+      await pause(20);
+    });
+    expect(unhandled).toEqual([]);
+  });
+
   test('a server that is short of memory is taken for alive, and its connections are kept', async () => {
     const models = connections(server.port);
     const model = await connectOne(models);
@@ -368,8 +420,8 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
       const channel = await model.createChannel();
       channel.sendToQueue('nowhere', Buffer.from('7'));
       await blocked;
-      await models.keepalive(model);
-      await channels(server.port).keepalive(channel);
+      await expect(models.keepalive(model)).resolves.toBeUndefined();
+      await expect(channels(server.port).keepalive(channel)).resolves.toBeUndefined();
     } finally {
       await rabbitmqctl(server, 'set_vm_memory_high_watermark', '0.4');
     }
