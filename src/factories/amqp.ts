@@ -83,12 +83,12 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
       clientProperties: { connection_name: pool, ...socketOptions?.clientProperties },
       signal: dialling.signal,
     };
-    const model = await opening(
-      signal,
-      () => connect(url ?? address, all).catch(explain),
-      (reason) => dialling.abort(reason),
-    );
-    ignoreErrors(model);
+    const opened = async (): Promise<ChannelModel> => {
+      const model = await connect(url ?? address, all).catch(explain);
+      ignoreErrors(model);
+      return model;
+    };
+    const model = await opening(signal, opened, (reason) => dialling.abort(reason));
     settleClose(model);
     this.guardChannels(model);
     return model;
@@ -191,7 +191,6 @@ abstract class SharedChannelFactory<C extends Channel> extends ClientConnectionF
     const opened = async (): Promise<C> => {
       try {
         const model = await seat.connection;
-        givenUp.throwIfAborted();
         channel = await this.create(model, highWaterMark === undefined ? {} : { highWaterMark });
         this.seats.set(channel, seat);
         this.noteTouches(channel);

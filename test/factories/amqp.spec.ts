@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Channel, ChannelModel } from 'amqplib';
 import {
@@ -409,6 +410,15 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
       await pause(20);
     });
     expect(unhandled).toEqual([]);
+  });
+
+  test('a connection whose heartbeat has stopped is cut off when its channels have gone, though nobody asks for it', async () => {
+    const channel = await connectOne(channels(server.port, { heartbeat: 1 }));
+    const { stream } = channel.connection as unknown as { readonly stream: Socket };
+    server.pause();
+    await once(channel, 'close');
+    await pause(20);
+    expect(stream.destroyed).toBe(true);
   });
 
   test('a server that is short of memory is taken for alive, and its connections are kept', async () => {
