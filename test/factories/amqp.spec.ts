@@ -33,16 +33,9 @@ function connectOne<C>(factory: ConnectionFactory<C>, signal = new AbortControll
 
 const STRANGER = { username: 'guest', password: 'wrong' };
 
-/** What suites of both kinds have in common. */
+/** What suites of both kinds have in common. No queue may be counted on: a kill -9 may cost those that were just declared. */
 const COMMON = {
   kind: rabbitmq,
-  prepare: async ({ port }) => {
-    const factory = connections(port);
-    const model = await connectOne(factory);
-    const channel = await model.createChannel();
-    await channel.assertQueue('things', { durable: true });
-    await factory.close(model, 'shutdown');
-  },
   endSessions: (server) => rabbitmqctl(server, 'close_all_connections', 'bye'),
 } satisfies Partial<Subject<unknown>>;
 
@@ -57,7 +50,7 @@ function onChannel(work: (channel: Channel) => Promise<unknown>): (model: Channe
 
 async function askOnAndOn(channel: Channel): Promise<void> {
   for (;;) {
-    await channel.checkQueue('things');
+    await channel.checkExchange('amq.direct');
     await pause(5);
   }
 }
@@ -82,20 +75,21 @@ conformance<ChannelModel>({
   name: 'AmqpConnectionFactory',
   factory: connections,
   stranger: { factory: (port) => connections(port, STRANGER), error: /ACCESS_REFUSED - Login was refused/ },
-  serve: onChannel((channel) => channel.checkQueue('things')),
+  serve: onChannel((channel) => channel.checkExchange('amq.direct')),
   dawdle: onChannel(askOnAndOn),
   mistakes: {
     'a queue that is not there': onChannel((channel) => channel.checkQueue('nothing')),
-    'a queue that is declared in another way': onChannel((channel) =>
-      channel.assertQueue('things', { durable: false }),
-    ),
+    'a queue that is declared in another way': onChannel(async (channel) => {
+      const { queue } = await channel.assertQueue('', { durable: true });
+      await channel.assertQueue(queue, { durable: false });
+    }),
     'a name that he may not use': onChannel((channel) => channel.assertExchange('amq.mine', 'direct')),
     'a message that is acknowledged twice': onChannel(async (channel) => {
       const message = await channel.get(await queueOfOne(channel));
       if (message === false) throw new Error('no message');
       channel.ack(message);
       channel.ack(message);
-      await channel.checkQueue('things');
+      await channel.checkExchange('amq.direct');
     }),
     'an exchange that is not there, of which he is told later': async (model) => {
       const channel = await model.createConfirmChannel();
@@ -108,7 +102,7 @@ conformance<ChannelModel>({
         throw new Error('his own');
       });
       await closed;
-      await channel.checkQueue('things');
+      await channel.checkExchange('amq.direct');
     }),
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
@@ -149,7 +143,7 @@ conformance<Channel>({
   name: 'AmqpChannelFactory',
   factory: (port) => channels(port, { channelsPerConnection: 2 }),
   stranger: { factory: (port) => channels(port, STRANGER), error: /ACCESS_REFUSED - Login was refused/ },
-  serve: (channel) => channel.checkQueue('things'),
+  serve: (channel) => channel.checkExchange('amq.direct'),
   dawdle: askOnAndOn,
   mistakes: {
     'a message that is no buffer': async (channel) => channel.sendToQueue('things', 'text' as unknown as Buffer),
@@ -214,7 +208,6 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
 
   beforeAll(async () => {
     server = await PrivateServer.start(rabbitmq);
-    await COMMON.prepare(server);
   }, 60_000);
 
   afterEach(async () => {
@@ -236,7 +229,7 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     const [first, second] = await Promise.all([connectOne(factory), connectOne(factory)]);
     expect(establishedTo(server.port)).toBe(1);
     await factory.close(first, 'expired');
-    await second.checkQueue('things');
+    await second.checkExchange('amq.direct');
     await factory.close(second, 'expired');
     expect(establishedTo(server.port)).toBe(0);
   });
@@ -246,8 +239,8 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     await pool.ready();
     const neighbours = [await pool.acquire(), await pool.acquire()];
     await expect(pool.use((channel) => channel.checkQueue('nothing'))).rejects.toMatchObject({ code: 404 });
-    await pool.use((channel) => channel.checkQueue('things'));
-    for (const { connection } of neighbours) await connection.checkQueue('things');
+    await pool.use((channel) => channel.checkExchange('amq.direct'));
+    for (const { connection } of neighbours) await connection.checkExchange('amq.direct');
     expect(establishedTo(server.port)).toBe(1);
     expect(pool.stats().totals).toMatchObject({ connected: 4, closed: { broken: 1 } });
     for (const lease of neighbours) lease.release();
@@ -257,7 +250,7 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
   test('a mistake on the only channel of a connection costs both, and a new one serves', async () => {
     const pool = new ConnectionPool(channels(server.port), { name: 'orders', size: 1 });
     await expect(pool.use((channel) => channel.checkQueue('nothing'))).rejects.toMatchObject({ code: 404 });
-    await pool.use((channel) => channel.checkQueue('things'));
+    await pool.use((channel) => channel.checkExchange('amq.direct'));
     await until(() => establishedTo(server.port) === 1, 'one connection is left');
     await pool.close();
   });
@@ -268,9 +261,9 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     const work = async (channel: Channel): Promise<unknown> => {
       const mistake = channel.checkQueue('nothing').catch(() => undefined);
       // It waits for its turn behind the mistake.
-      errors.push(await channel.checkQueue('things').catch((error: unknown) => error));
+      errors.push(await channel.checkExchange('amq.direct').catch((error: unknown) => error));
       await mistake;
-      return channel.checkQueue('things');
+      return channel.checkExchange('amq.direct');
     };
     errors.push(await pool.use(work).catch((error: unknown) => error));
     expect(errors.map(String)).toEqual([
@@ -290,7 +283,7 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     await until(() => establishedTo(server.port) === 2, 'another is dialled');
     server.resume();
     const other = await connecting;
-    await neighbour.checkQueue('things');
+    await neighbour.checkExchange('amq.direct');
     // It has answered, so it is as good as ever.
     const channel = await connectOne(factory);
     expect(establishedTo(server.port)).toBe(2);
@@ -310,7 +303,7 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     server.resume();
     const count = (): Promise<string> => rabbitmqctl(server, 'eval', 'length(rabbit_channel:list_local()).');
     await until(async () => (await count()) === '1', 'the server knows of one alone');
-    await neighbour.checkQueue('things');
+    await neighbour.checkExchange('amq.direct');
     await factory.close(neighbour, 'shutdown');
   });
 
@@ -333,7 +326,7 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     const factory = channels(server.port, { channelMax: 1 });
     const only = await connectOne(factory);
     await expect(connectOne(factory)).rejects.toThrow('No channels left to allocate');
-    await only.checkQueue('things');
+    await only.checkExchange('amq.direct');
     await factory.close(only, 'shutdown');
   });
 
