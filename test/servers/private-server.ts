@@ -144,7 +144,7 @@ export class PrivateServer implements AsyncDisposable {
 
   private async tryToLaunch(): Promise<void> {
     this.kind.configure?.(this.place);
-    const child = this.spawn(this.kind.binaries[0]!, this.kind.args(this.place));
+    const child = this.spawn(this.kind.starter ?? this.kind.binaries[0]!, this.kind.args(this.place));
     await once(child, 'spawn');
     this.child = child;
     child.once('exit', () => (this.child = undefined));
@@ -175,7 +175,7 @@ export class PrivateServer implements AsyncDisposable {
 
   private spawn(program: string, args: readonly string[]): ChildProcess {
     const log = openSync(this.log, 'a');
-    const child = spawn(path.join(this.bin, program), args, {
+    const child = spawn(path.resolve(this.bin, program), args, {
       cwd: this.folder,
       // The server's own session, so that a Ctrl-C in the terminal does not end it before its clients.
       detached: true,

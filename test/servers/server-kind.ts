@@ -14,6 +14,8 @@ export interface ServerKind {
   readonly package: string;
   /** What has to be there, all in one folder; the first is the server. */
   readonly binaries: readonly string[];
+  /** What starts the server, if it takes more than to call it: an absolute path. Default: the first of the binaries. */
+  readonly starter?: string;
   /** Where to look besides PATH; a `*` stands for any name, the highest version first. */
   readonly folders?: readonly string[];
   /** Ends the server in an orderly way, and soon, whoever is still connected. */
