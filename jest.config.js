@@ -3,7 +3,9 @@ export default {
   testEnvironment: 'node',
   // No test is about how fast this machine is; what takes long in virtual time takes longer where others work too.
   testTimeout: 30_000,
-  // Of tests that start programs and wait for them, as many at once as there are cores here.
+  // Nothing is timed, so every core may have its own.
+  maxWorkers: '100%',
+  // Of tests that start programs and wait for them, some at once.
   maxConcurrency: 2,
   testMatch: ['<rootDir>/test/**/*.spec.ts'],
   // The applications that the package is tried in have specs, which they run themselves.
@@ -19,6 +21,6 @@ export default {
   coverageProvider: 'babel',
   coverageDirectory: 'coverage',
   coverageReporters: ['text', 'html', 'json-summary'],
-  collectCoverageFrom: ['src/{pool,retry,module,testing,factories}/**/*.ts'],
+  collectCoverageFrom: ['src/{pool,retry,module,testing,factories,telemetry}/**/*.ts'],
   coverageThreshold: { global: { branches: 100, functions: 100, lines: 100, statements: 100 } },
 };

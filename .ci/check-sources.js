@@ -14,7 +14,7 @@ import ts from 'typescript';
 const root = path.dirname(import.meta.dirname);
 const src = path.join(root, 'src');
 
-const INJECTED = [/^src\/module\//, /^src\/pool\/connection-pool\.ts$/];
+const INJECTED = [/^src\/(module|factories|telemetry|dashboard)\//, /^src\/pool\/connection-pool\.ts$/];
 
 function* faultsOf(file) {
   const name = path.relative(root, file).replaceAll(path.sep, '/');
