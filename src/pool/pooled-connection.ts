@@ -79,6 +79,9 @@ export class PooledConnection<C> {
   /** The part of the keepalive interval after which it is pinged. */
   keepaliveShare = 1;
 
+  /** @param number which connection of its pool it is, counted from 1 in the order in which they were begun */
+  constructor(readonly number = 0) {}
+
   /** Why it is to be closed as soon as nobody holds it. */
   get doom(): CloseReason | undefined {
     return this.fate;
