@@ -41,7 +41,6 @@ interface Pending {
 }
 
 /** One connection of a pool, from the beginning of its connect to its end. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- those who have one know what is in it
 export class PooledConnection<C> {
   // What every lease looks at comes first, so that it lies together in memory.
   /** Changed by the {@link Census} alone. */
