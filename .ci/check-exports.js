@@ -14,11 +14,13 @@ const root = path.dirname(import.meta.dirname);
 const read = (...names) => readFileSync(path.join(root, ...names), 'utf8');
 const manifest = JSON.parse(read('package.json'));
 
-/** Folders with files that are subpaths, each with a page in the folder of docs. */
+/** Folders with files that are subpaths, each with a page in a folder of docs, and another page that links to it. */
 const DOORS = [
   { folder: 'factories', prefix: 'factories/', names: namesIn('src/factories', '.ts') },
   // What else is there they share.
   { folder: 'telemetry', prefix: '', names: ['opentelemetry', 'prometheus', 'terminus'] },
+  // One page needs no folder of its own, and none that links to it but the README.
+  { folder: 'dashboard', prefix: '', names: ['dashboard'], docs: 'docs', index: 'README.md' },
 ];
 
 /** What those who use the module have anyway. */
@@ -57,10 +59,9 @@ function packagesOf(file) {
 const known = new Set(['.', './testing', './package.json']);
 const clients = new Set();
 
-for (const { folder, prefix, names } of DOORS) {
-  const docs = `docs/${folder}`;
-  const pages = namesIn(docs, '.md').filter((name) => name !== 'README');
-  const index = read(docs, 'README.md');
+for (const { folder, prefix, names, docs = `docs/${folder}`, index = `${docs}/README.md` } of DOORS) {
+  // Besides those of doors there are others directly in docs.
+  const pages = namesIn(docs, '.md').filter((name) => (docs === 'docs' ? names.includes(name) : name !== 'README'));
   for (const name of names) {
     const subpath = `./${prefix}${name}`;
     const specifier = `nestjs-connection-pool/${prefix}${name}`;
@@ -80,7 +81,8 @@ for (const { folder, prefix, names } of DOORS) {
         .split(/\s+/) ?? [];
     check(page !== '', docs, `there is no ${name}.md for ${specifier}`);
     check(page.includes(`'${specifier}'`), `${docs}/${name}.md`, `it does not show how to import '${specifier}'`);
-    check(index.includes(`(${name}.md)`), `${docs}/README.md`, `it does not link to ${name}.md`);
+    const link = path.posix.relative(path.posix.dirname(index), `${docs}/${name}.md`);
+    check(read(index).includes(`(${link})`), index, `it does not link to ${link}`);
 
     for (const client of packagesOf(`src/${folder}/${name}.ts`).filter((each) => !EVERYBODYS.includes(each))) {
       clients.add(client);

@@ -8,6 +8,8 @@ import { CELL_STATES, type Frame, type HappeningKind } from '../../src/dashboard
 import { Sampler } from '../../src/dashboard/sampler.js';
 import { ScriptedFactory, VirtualClock } from '../../src/testing/index.js';
 
+const QUIET = { log: () => {}, warn: () => {}, error: () => {} };
+
 const INTERVAL = 500;
 
 const CHANNELS = ['keepalive', 'leak', 'retry', 'give-up'].map((name) => channel(`nestjs-connection-pool:${name}`));
@@ -34,7 +36,13 @@ afterEach(() => {
 async function bench(settings: PoolSettings = {}) {
   const clock = new VirtualClock();
   const factory = new ScriptedFactory({ clock, hooks: ['keepalive'] });
-  const pool = new ConnectionPool(factory, { name: 'mail', clock, reconnect: { jitter: 'none' }, ...settings });
+  const pool = new ConnectionPool(factory, {
+    name: 'mail',
+    clock,
+    logger: QUIET,
+    reconnect: { jitter: 'none' },
+    ...settings,
+  });
   pool.start();
   await clock.settle();
   const pools = [pool];
@@ -233,7 +241,12 @@ describe('the sampler', () => {
 
   test('tells of leaks with the calls that led to them, of its own pools alone', async () => {
     const { clock, pool, frames } = await bench({ size: 1, leakDetection: '5s' });
-    const other = new ConnectionPool(new ScriptedFactory({ clock }), { name: 'other', clock, leakDetection: '5s' });
+    const other = new ConnectionPool(new ScriptedFactory({ clock }), {
+      name: 'other',
+      clock,
+      logger: QUIET,
+      leakDetection: '5s',
+    });
     function keepsIt(from: { tryAcquire(): unknown }): void {
       from.tryAcquire();
     }

@@ -86,8 +86,9 @@ export class PoolCard {
 
   /** @param times those of the points, in seconds */
   draw(times) {
-    if (!this.visible) return;
     this.drawHead();
+    // What is read, a screen reader may be reading anywhere on the page; pictures are seen or not.
+    if (!this.visible) return;
     this.cells.draw();
     for (const chart of this.charts) {
       chart.draw([times, ...chart.kind.keys.map((key) => this.lines[key])], this.now / 1_000);
