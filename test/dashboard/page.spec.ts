@@ -259,6 +259,7 @@ describeInBrowser('the page', (open) => {
     await isLive(page);
     await app.close();
     await shows(page, '.link.gone', 'does not answer');
+    expect(await page.textContent('.link')).toContain('trying again');
   });
 
   test('has no fault that axe-core finds, light and dark, wide and on a phone', async () => {

@@ -154,6 +154,8 @@ function stateOf({ down, open, waiting, longestWait }, now) {
       ? { state: 'down', text: `✕ down for ${since}` }
       : { state: 'down', text: `✕ cannot connect for ${since}` };
   }
-  if (waiting > 0 && longestWait >= BUSY) return { state: 'busy', text: `▲ callers wait, the first for ${millisecondsText(longestWait)}` };
+  if (waiting > 0 && longestWait >= BUSY) {
+    return { state: 'busy', text: `▲ callers wait, the first for ${millisecondsText(longestWait)}` };
+  }
   return { state: '', text: '✓ up' };
 }
