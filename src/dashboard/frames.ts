@@ -91,8 +91,6 @@ export interface Frame {
 /** All there is to know, for a page that has just been opened. */
 export interface Snapshot {
   readonly at: number;
-  /** Between two frames, in milliseconds. */
-  readonly interval: number;
   /** Since when the pools have been looked at. */
   readonly since: number;
   readonly times: readonly number[];

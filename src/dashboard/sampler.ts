@@ -78,9 +78,9 @@ class Run implements Heard {
   }
 
   snapshot(): Snapshot {
-    const { at, interval, since, times, happenings } = this;
+    const { at, since, times, happenings } = this;
     const pools = [...this.samplers.values()].map((sampler) => sampler.snapshot());
-    return { at, interval, since, times, pools, happenings: happenings.all };
+    return { at, since, times, pools, happenings: happenings.all };
   }
 
   waited(pool: string, milliseconds: number): void {

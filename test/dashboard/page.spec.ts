@@ -172,6 +172,7 @@ describeInBrowser('the page', (open) => {
     backend.comeBack();
     await shows(page, '.state', 'up');
     await shows(page, '#happenings li', /connects again, after/);
+    expect(await page.textContent('#news')).toMatch(/^orders: connects again, after/);
     await shows(page, '#happenings li', 'replaced');
     expect(await page.isVisible('.error')).toBe(false);
     expectNoFaults(seen);
@@ -195,6 +196,7 @@ describeInBrowser('the page', (open) => {
     await shows(page, '#happenings li', '1 retry; attempt 1 failed: gone <b>for good</b>');
     await shows(page, '#happenings li', '1 call given up');
     await shows(page, '#happenings li', 'a lease has been held for');
+    expect(await page.locator('#happenings li', { hasText: 'a lease has been held for' }).count()).toBe(1);
     await page.click('#happenings summary');
     await shows(page, '#happenings pre', 'keepsTheLease');
     lease.release();

@@ -105,6 +105,12 @@ describe('the sampler', () => {
     expect(changesOf(await next())).toEqual(['1 idle 0']);
   });
 
+  test('sends next to nothing while nothing changes, however many connections there are', async () => {
+    const { next, sampler } = await bench({ size: 1_000, maxConnecting: 1_000 });
+    expect(JSON.stringify(sampler.snapshot()).length).toBeGreaterThan(10_000);
+    expect(JSON.stringify(await next()).length).toBeLessThan(1_000);
+  });
+
   test('leaves a place empty while nobody takes it, and drops it where it is the last', async () => {
     const { pool, clock, next } = await bench({ size: 3 });
     const leases = [pool.tryAcquire()!, pool.tryAcquire()!, pool.tryAcquire()!];

@@ -7,8 +7,6 @@ export const STATES = ['none', 'connecting', 'idle', 'leased', 'checking', 'clos
 
 export const STATE_TEXTS = ['no connection', 'connecting', 'idle', 'leased', 'checked (pinged or reset)', 'closing'];
 
-const HINT = 'Point at a cell, or step from one to the next with the arrow keys.';
-
 /** Draws one cell of a state, of this size, at this place. */
 export function drawCell(context, code, x, y, size, colours) {
   const colour = colours[code];
@@ -237,7 +235,7 @@ export class Cells {
     } else if (slot !== undefined) {
       this.drawSlot(slot);
     }
-    setText(this.detail, slot === undefined || slot >= this.length ? HINT : this.textOf(slot));
+    setText(this.detail, slot === undefined || slot >= this.length ? '' : this.textOf(slot));
     const { element } = this;
     const now = Math.min(this.chosen ?? 0, Math.max(0, this.length - 1));
     setAttribute(element, 'aria-valuemin', this.length === 0 ? 0 : 1);

@@ -19,20 +19,28 @@ const KEPT = 200;
 
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 
+/** What is said aloud to those who use a screen reader; all of it would be too much. */
+const NEWS = new Set(['down', 'back', 'time-out', 'leak']);
+
 export class Happenings {
-  constructor(list, calm) {
+  constructor(list, calm, news) {
     this.list = list;
     this.calm = calm;
-    this.pending = [];
+    this.news = news;
+    this.reset();
   }
 
   reset() {
     this.list.replaceChildren();
     this.pending = [];
+    this.last = 0;
   }
 
   add(happenings) {
-    this.pending.push(...happenings);
+    // What happened just before the page was opened is told twice.
+    const fresh = happenings.filter(({ id }) => id > this.last);
+    this.last = fresh.at(-1)?.id ?? this.last;
+    this.pending.push(...fresh);
     if (this.pending.length > KEPT) this.pending.splice(0, this.pending.length - KEPT);
   }
 
@@ -42,6 +50,8 @@ export class Happenings {
     // Who reads further down must not have it pulled away.
     const { scrollTop, scrollHeight } = this.list;
     for (const happening of this.pending) this.list.prepend(itemOf(happening));
+    const news = this.pending.findLast(({ kind }) => NEWS.has(kind));
+    if (news !== undefined) this.news.textContent = `${news.subject}: ${news.text}`;
     this.pending = [];
     while (this.list.children.length > KEPT) this.list.lastElementChild.remove();
     if (scrollTop > 0) this.list.scrollTop = scrollTop + this.list.scrollHeight - scrollHeight;

@@ -12,7 +12,7 @@ const find = (id) => document.getElementById(id);
 
 const theme = { cells: [], lines: {} };
 const cards = new Map();
-const happenings = new Happenings(find('happenings'), find('calm'));
+const happenings = new Happenings(find('happenings'), find('calm'), find('news'));
 
 /** Of the points, in milliseconds and in seconds. */
 let times = [];
