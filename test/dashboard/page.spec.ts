@@ -103,6 +103,7 @@ describeInBrowser('the page', (open) => {
     await isLive(seen.page);
     await shows(seen.page, 'h2.name', 'orders');
     await shows(seen.page, figure('Open'), '6 / 6');
+    await shows(seen.page, '#summary', '1 pool, 6 open connections');
     await seen.page.waitForSelector('.chart canvas');
     expect(await seen.page.textContent('#since')).toMatch(/the lines begin at \d\d:\d\d:\d\d/);
     expect([...seen.origins]).toEqual([new URL(url).origin]);

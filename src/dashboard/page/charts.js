@@ -11,6 +11,8 @@ export const COUNTS = {
   keys: ['leased', 'idle', 'waiting'],
   labels: ['leased', 'idle', 'waiting callers'],
   text: (value) => String(Math.round(value)),
+  // There are no halves of connections.
+  steps: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000],
 };
 
 export const WAITS = {
@@ -102,7 +104,14 @@ export class Chart {
             space: 70,
             values: (_, times, __, ___, step) => times.map((time) => timeText(time, step)),
           },
-          { ...axis, grid, size: 52, space: 32, values: (_, values) => values.map((value) => kind.text(value)) },
+          {
+            ...axis,
+            grid,
+            size: 52,
+            space: 32,
+            incrs: kind.steps,
+            values: (_, values) => values.map((value) => kind.text(value)),
+          },
         ],
         series: [
           {},
@@ -110,7 +119,13 @@ export class Chart {
             stroke: theme.lines[key].stroke,
             width: 1.6,
             dash: theme.lines[key].dash,
-            points: { show: false },
+            // A line has no length where somebody asked once and nobody before or after.
+            points: {
+              size: 4,
+              width: 0,
+              fill: theme.lines[key].stroke,
+              filter: (plot, index) => lonely(plot.data[index]),
+            },
             spanGaps: false,
           })),
         ],
@@ -155,6 +170,12 @@ export class Chart {
       setAttribute(this.element, 'aria-label', `${kind.title} over the last ten minutes; now: ${parts.join('; ')}`);
     }
   }
+}
+
+/** The places of values that have none beside them. */
+function lonely(line) {
+  const isThere = (place) => line[place] !== null && line[place] !== undefined;
+  return line.flatMap((_, place) => (isThere(place) && !isThere(place - 1) && !isThere(place + 1) ? [place] : []));
 }
 
 const [MINUTES, SECONDS] = [undefined, '2-digit'].map(

@@ -35,10 +35,13 @@ function draw() {
   for (const card of cards.values()) card.draw(seconds);
   happenings.draw();
   const connections = [...cards.values()].reduce((sum, { figures }) => sum + figures.open, 0);
-  const pools = cards.size === 1 ? '1 pool' : `${cards.size} pools`;
-  setText(find('summary'), `${pools}, ${connections.toLocaleString('en')} connections open`);
+  setText(find('summary'), `${count(cards.size, 'pool')}, ${count(connections, 'open connection')}`);
   find('empty').hidden = cards.size > 0;
   performance.measure('frame', 'draw');
+}
+
+function count(many, what) {
+  return `${many.toLocaleString('en')} ${what}${many === 1 ? '' : 's'}`;
 }
 
 const visibility = new IntersectionObserver((entries) => {
