@@ -12,8 +12,10 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, w
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import process from 'node:process';
+import { pathToFileURL } from 'node:url';
 
 const root = path.dirname(import.meta.dirname);
+process.chdir(root);
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 const dist = path.join(root, 'dist');
 const fresh = path.join(root, 'build', `dist.${process.pid}`);
@@ -47,6 +49,18 @@ async function compile(project, format) {
   if (code !== 0) throw new Error(`the build of ${project} failed`);
 }
 
+/**
+ * Puts the texts of the dashboard's page into the package, in place of the module that reads them from the sources. It is asked
+ * for them first, so that it alone knows which they are.
+ */
+async function embedPage() {
+  const name = 'dashboard/page-assets.js';
+  const { PAGE_ASSETS } = await import(pathToFileURL(path.join(fresh, 'esm', name)).href);
+  const texts = JSON.stringify(PAGE_ASSETS, undefined, 2);
+  writeFileSync(path.join(fresh, 'esm', name), `export const PAGE_ASSETS = ${texts};\n`);
+  writeFileSync(path.join(fresh, 'cjs', name), `exports.PAGE_ASSETS = ${texts};\n`);
+}
+
 /** Compiles both into a folder of their own, then puts it in dist's place. */
 async function build(print) {
   mkdirSync(fresh, { recursive: true });
@@ -55,6 +69,7 @@ async function build(print) {
     compile('tsconfig.build.cjs.json', 'cjs'),
   ]);
   for (const build of builds) if (build.status === 'rejected') throw build.reason;
+  await embedPage();
   // Within this folder .js is CommonJS, whatever the package says.
   writeFileSync(path.join(fresh, 'cjs', 'package.json'), '{ "type": "commonjs" }\n');
   rmSync(dist, { recursive: true, force: true });

@@ -16,11 +16,13 @@ const read = (...names) => readFileSync(path.join(root, ...names), 'utf8');
 const manifest = JSON.parse(read('package.json'));
 const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), (file) => readFileSync(file, 'utf8'));
 
-/** Folders with files that are subpaths, each with a page in the folder of docs. */
+/** Folders with files that are subpaths, each with a page in a folder of docs, and another page that links to it. */
 const DOORS = [
   { folder: 'factories', prefix: 'factories/', names: namesIn('src/factories', '.ts') },
   // What else is there they share.
   { folder: 'telemetry', prefix: '', names: ['opentelemetry', 'prometheus', 'terminus'] },
+  // One page needs no folder of its own, and none that links to it but the README.
+  { folder: 'dashboard', prefix: '', names: ['dashboard'], docs: 'docs', index: 'README.md' },
 ];
 
 const faults = [];
@@ -71,10 +73,9 @@ const EVERYBODYS = ['@nestjs/common', '@nestjs/core', 'rxjs'];
 const known = new Set(['.', './testing', './package.json']);
 const clients = new Set();
 
-for (const { folder, prefix, names } of DOORS) {
-  const docs = `docs/${folder}`;
-  const pages = namesIn(docs, '.md').filter((name) => name !== 'README');
-  const index = read(docs, 'README.md');
+for (const { folder, prefix, names, docs = `docs/${folder}`, index = `${docs}/README.md` } of DOORS) {
+  // Besides those of doors there are others directly in docs.
+  const pages = namesIn(docs, '.md').filter((name) => (docs === 'docs' ? names.includes(name) : name !== 'README'));
   for (const name of names) {
     const [source, specifier] = [`${folder}/${name}`, `${prefix}${name}`];
     const full = `nestjs-connection-pool/${specifier}`;
@@ -99,7 +100,8 @@ for (const { folder, prefix, names } of DOORS) {
         .split(/\s+/) ?? [];
     check(page !== '', docs, `there is no ${name}.md for ${full}`);
     check(page.includes(`'${full}'`), `${docs}/${name}.md`, `it does not show how to import '${full}'`);
-    check(index.includes(`(${name}.md)`), `${docs}/README.md`, `it does not link to ${name}.md`);
+    const link = path.posix.relative(path.posix.dirname(index), `${docs}/${name}.md`);
+    check(read(index).includes(`(${link})`), index, `it does not link to ${link}`);
 
     const packages = new Set(packagesOf(`src/${source}.ts`).filter((each) => !EVERYBODYS.includes(each)));
     for (const client of packages) {

@@ -12,6 +12,7 @@ export type {
   ConnectEvent,
   DiscardEvent,
   KeepaliveEvent,
+  LeakEvent,
   ResizeEvent,
   UseEvent,
 } from './pool/channels.js';

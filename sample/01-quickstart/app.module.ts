@@ -1,7 +1,13 @@
 import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
 import { ConnectionPoolModule } from 'nestjs-connection-pool';
+import { ConnectionPoolDashboardModule } from 'nestjs-connection-pool/dashboard';
+import { ConnectionPoolPrometheusModule } from 'nestjs-connection-pool/prometheus';
+import { ConnectionPoolHealthModule } from 'nestjs-connection-pool/terminus';
 import { ChaosController } from './chaos.controller.js';
+import { HealthController } from './health.controller.js';
 import { LiveLines } from './live-lines.js';
+import { MetricsController } from './metrics.controller.js';
 import { PoolsController } from './pools.controller.js';
 import { RetryCounter, RetryCounterModule } from './retry-counter.js';
 import { StoreConnectionFactory } from './store-connection.factory.js';
@@ -32,8 +38,13 @@ import { StoreService } from './store.service.js';
         reconnect: { maxDelay: '1s' },
       },
     ]),
+    // It listens on this machine alone, where whoever can open the page may break the store as well. Elsewhere: guards.
+    ConnectionPoolDashboardModule.forRoot({ path: 'pools/live', unguarded: true }),
+    ConnectionPoolPrometheusModule.forRoot(),
+    TerminusModule,
+    ConnectionPoolHealthModule,
   ],
-  controllers: [StoreController, PoolsController, ChaosController],
+  controllers: [StoreController, PoolsController, MetricsController, HealthController, ChaosController],
   providers: [StoreService, LiveLines],
 })
 export class AppModule {}

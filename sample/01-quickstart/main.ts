@@ -9,6 +9,8 @@ const app = await NestFactory.create(AppModule, {
 app.enableShutdownHooks();
 await app.listen(process.env['PORT'] ?? 3000, '127.0.0.1');
 console.log(`
+  ${await app.getUrl()}/pools/live in a browser
+
   curl -X PUT ${await app.getUrl()}/set/greeting -H 'content-type: application/json' -d '{ "value": "hello" }'
   curl ${await app.getUrl()}/get/greeting
   curl ${await app.getUrl()}/pools

@@ -45,6 +45,16 @@ export interface KeepaliveEvent extends PoolEvent {
   readonly error: unknown;
 }
 
+/** A lease is held for longer than `leakDetection` allows, or was garbage-collected without having been released. */
+export interface LeakEvent extends PoolEvent {
+  /** For how long it has been held, in milliseconds. */
+  readonly heldFor: number;
+  /** Where it was taken: the calls, a line each. */
+  readonly origin: string;
+  /** Whether it was garbage-collected; its connection is replaced then. */
+  readonly collected: boolean;
+}
+
 /** A pool is to have more connections, or fewer. */
 export interface ResizeEvent extends PoolEvent {
   readonly size: SizeBounds;
@@ -57,6 +67,7 @@ export const USE = tracingChannel<unknown, UseEvent>(name('use'));
 export const CONNECT = tracingChannel<unknown, ConnectEvent>(name('connect'));
 export const DISCARD = channel(name('discard')) as Channel<unknown, DiscardEvent>;
 export const KEEPALIVE = channel(name('keepalive')) as Channel<unknown, KeepaliveEvent>;
+export const LEAK = channel(name('leak')) as Channel<unknown, LeakEvent>;
 export const RESIZE = channel(name('resize')) as Channel<unknown, ResizeEvent>;
 
 // Asked at each acquire. V8 looks up less of what is constant in this file than of what an object holds that it is handed.

@@ -37,6 +37,7 @@ export class Filler<C> {
   private onProbation: Array<PooledConnection<C>> = [];
   private readonly alarm: Alarm;
   private readonly deadlines: Deadlines<HookCall<never>>;
+  private begun = 0;
 
   constructor(
     private readonly factory: ConnectionFactory<C>,
@@ -192,7 +193,7 @@ export class Filler<C> {
   }
 
   private begin(): void {
-    const entry = new PooledConnection<C>();
+    const entry = new PooledConnection<C>(++this.begun);
     this.entries.add(entry);
     this.census.enter();
     const { name, connectTimeout } = this.settings;

@@ -1,3 +1,4 @@
+import { LEAK } from './channels.js';
 import type { Clock } from './clock.js';
 import { Deadlines, type Deadline } from './deadlines.js';
 import type { PoolLog } from './pool-log.js';
@@ -27,14 +28,16 @@ export class LeakWatch<C> {
 
   /** @param lost called with a connection whose lease was garbage-collected */
   constructor(
-    settings: ResolvedSettings,
+    private readonly settings: ResolvedSettings,
     private readonly clock: Clock,
     private readonly log: PoolLog,
     lost: (entry: PooledConnection<C>) => void,
   ) {
     const report = (record: LeakRecord<C>): void => {
       // Else the pool has closed it, and said so.
-      if (record.entry.state === State.leased) log.leaked(this.age(record), record.origin);
+      if (record.entry.state !== State.leased) return;
+      log.leaked(this.age(record), record.origin);
+      this.tell(record, false);
     };
     this.deadlines = new Deadlines(clock, settings.leakDetection, report, false);
     this.collected = new FinalizationRegistry((record) => {
@@ -43,6 +46,7 @@ export class LeakWatch<C> {
       this.returned(record.entry);
       this.log.collected(this.age(record), record.origin);
       lost(record.entry);
+      this.tell(record, true);
     });
   }
 
@@ -70,6 +74,11 @@ export class LeakWatch<C> {
 
   stop(): void {
     this.deadlines.clear();
+  }
+
+  private tell(record: LeakRecord<C>, collected: boolean): void {
+    if (!LEAK.hasSubscribers) return;
+    LEAK.publish({ pool: this.settings.name, heldFor: this.age(record), origin: record.origin, collected });
   }
 
   private age(record: LeakRecord<C>): number {

@@ -41,7 +41,6 @@ interface Pending {
 }
 
 /** One connection of a pool, from the beginning of its connect to its end. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- those who have one know what is in it
 export class PooledConnection<C> {
   // What every lease looks at comes first, so that it lies together in memory.
   /** Changed by the {@link Census} alone. */
@@ -78,6 +77,9 @@ export class PooledConnection<C> {
   expiresAt = Infinity;
   /** The part of the keepalive interval after which it is pinged. */
   keepaliveShare = 1;
+
+  /** @param number which connection of its pool it is, counted from 1 in the order in which they were begun */
+  constructor(readonly number = 0) {}
 
   /** Why it is to be closed as soon as nobody holds it. */
   get doom(): CloseReason | undefined {

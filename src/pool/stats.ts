@@ -29,6 +29,8 @@ export interface PoolStats {
 
 /** One connection of a pool. */
 export interface ConnectionInfo {
+  /** Which of its pool it is, counted from 1 in the order in which they were begun; never given twice. */
+  readonly number: number;
   /** What it does; checking is being pinged or reset. */
   readonly state: 'connecting' | 'idle' | 'leased' | 'checking' | 'closing';
   /** How long ago it was opened, in milliseconds; 0 while it connects. */

@@ -270,7 +270,8 @@ export class Stock<C> {
 
   inspect(): ConnectionInfo[] {
     const now = this.clock.now();
-    return Array.from(this.entries, ({ state, connectedAt, uses, doom }) => ({
+    return Array.from(this.entries, ({ number, state, connectedAt, uses, doom }) => ({
+      number,
       state: nameOf(state) as ConnectionInfo['state'],
       age: state === State.connecting ? 0 : now - connectedAt,
       uses,

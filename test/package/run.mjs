@@ -107,6 +107,14 @@ function checkContents(files) {
   const wanted = ['package.json', 'README.md', 'LICENSE', 'dist/cjs/package.json', ...built];
   assert.deepEqual(files.toSorted(), wanted.toSorted(), 'the tarball is not what the sources make: is dist old?');
 
+  // Nothing else says that the dashboard's page has come along: its files are inside a module.
+  for (const format of ['esm', 'cjs']) {
+    const embedded = readFileSync(path.join(root, 'dist', format, 'dashboard/page-assets.js'), 'utf8');
+    for (const name of readdirSync(path.join(root, 'src/dashboard/page'))) {
+      const text = JSON.stringify(readFileSync(path.join(root, 'src/dashboard/page', name), 'utf8'));
+      assert.ok(embedded.includes(text), `dist/${format} lacks the page's ${name}, or has an old one`);
+    }
+  }
   for (const file of files) {
     const text = readFileSync(path.join(root, file), 'utf8');
     assert.ok(!text.includes(root), `${file} names the folder that it was built in`);

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -15,6 +16,16 @@ async function collectUntil(holds: () => boolean): Promise<void> {
     collectGarbage();
     await nextTurn();
   }
+}
+
+/** What the channel tells while this runs. */
+async function leaksToldDuring(work: () => Promise<unknown>): Promise<unknown[]> {
+  const told: unknown[] = [];
+  const note = (event: unknown): unknown => told.push(event);
+  subscribe('nestjs-connection-pool:leak', note);
+  await work();
+  unsubscribe('nestjs-connection-pool:leak', note);
+  return told;
 }
 
 function forgetsHisLease(pool: ConnectionPool<ScriptedConnection>): void {
@@ -71,6 +82,14 @@ describe('leakDetection: a lease held for too long', () => {
     // It is only a report: the lease is as good as ever.
     lease.release();
     expect(pool.stats()).toMatchObject({ idle: 1, leased: 0 });
+  });
+
+  it('is told in a channel', async () => {
+    const { clock, pool } = await fullPool({ size: 1, leakDetection: '5s' });
+    await takesAndKeeps(pool);
+    const told = await leaksToldDuring(() => clock.advance(5_000));
+    const origin = expect.stringMatching(/^ {4}at .*takesAndKeeps/m);
+    expect(told).toEqual([{ pool: 'scripted', heldFor: 5_000, origin, collected: false }]);
   });
 
   it('is not reported if it comes back in time, or is discarded', async () => {
@@ -183,6 +202,15 @@ describe('leakDetection: a lease that was garbage-collected', () => {
     expect(lines[0]).toContain('forgetsHisLease');
     expect(pool.stats()).toMatchObject({ idle: 1, leased: 0, totals: { connected: 2 } });
     expect(pool.tryAcquire()!.connection).toBe(factory.opened[1]);
+  });
+
+  it('is told in a channel', async () => {
+    const { clock, pool } = await fullPool({ size: 1, leakDetection: 60_000 });
+    forgetsHisLease(pool);
+    await clock.advance(2_000);
+    const told = await leaksToldDuring(() => collectUntil(() => pool.stats().leased === 0));
+    const origin = expect.stringContaining('forgetsHisLease');
+    expect(told).toEqual([{ pool: 'scripted', heldFor: 2_000, origin, collected: true }]);
   });
 
   it('is not reported a second time as held for too long', async () => {

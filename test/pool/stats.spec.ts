@@ -29,23 +29,23 @@ describe('PoolStats', () => {
     const lease = pool.tryAcquire()!;
     pool.tryAcquire()!.release();
     expect(pool.inspect()).toEqual([
-      { state: 'leased', age: 5_000, uses: 1, doom: undefined },
-      { state: 'idle', age: 5_000, uses: 1, doom: undefined },
-      { state: 'idle', age: 5_000, uses: 0, doom: undefined },
+      { number: 1, state: 'leased', age: 5_000, uses: 1, doom: undefined },
+      { number: 2, state: 'idle', age: 5_000, uses: 1, doom: undefined },
+      { number: 3, state: 'idle', age: 5_000, uses: 0, doom: undefined },
     ]);
     factory.always('close', { after: 10_000 }).always('connect', { after: 10_000 });
     pool.recycle();
     expect(pool.inspect()).toEqual([
-      { state: 'leased', age: 5_000, uses: 1, doom: 'recycled' },
-      { state: 'closing', age: 5_000, uses: 1, doom: undefined },
-      { state: 'closing', age: 5_000, uses: 0, doom: undefined },
+      { number: 1, state: 'leased', age: 5_000, uses: 1, doom: 'recycled' },
+      { number: 2, state: 'closing', age: 5_000, uses: 1, doom: undefined },
+      { number: 3, state: 'closing', age: 5_000, uses: 0, doom: undefined },
     ]);
     lease.discard();
     await clock.settle();
-    expect(pool.inspect().map(({ state, age }) => [state, age])).toEqual([
-      ['closing', 5_000],
-      ['closing', 5_000],
-      ['connecting', 0],
+    expect(pool.inspect().map(({ number, state, age }) => [number, state, age])).toEqual([
+      [2, 'closing', 5_000],
+      [3, 'closing', 5_000],
+      [4, 'connecting', 0],
     ]);
     await clock.run(pool.close({ timeout: 0 }));
     expect(pool.inspect()).toEqual([]);

@@ -65,6 +65,30 @@ describe('sample 01-quickstart', () => {
     expect((await set('greeting', '{}')).status).toBe(400);
   });
 
+  it('has a live page of its pool, which is sent what happens', async () => {
+    const page = await fetch(`${sample.url}/pools/live`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+    const html = await page.text();
+    const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => new URL(file!, page.url).href);
+    expect(files).toHaveLength(5);
+    for (const file of files) expect((await fetch(file)).status).toBe(200);
+
+    const leaving = new AbortController();
+    const stream = await fetch(`${sample.url}/pools/live/stream`, { signal: leaving.signal });
+    const { value } = await stream.body!.pipeThrough(new TextDecoderStream()).getReader().read();
+    expect(value).toMatch(/^event: snapshot\ndata: .*"name":"store"/);
+    leaving.abort();
+  });
+
+  it('has metrics for Prometheus, and a health check', async () => {
+    const metrics = await (await fetch(`${sample.url}/metrics`)).text();
+    expect(metrics).toContain('connection_pool_size_max{pool="store"} 20');
+    expect(metrics).toMatch(/^connection_pool_wait_seconds_count\{pool="store",outcome="ok"\} [1-9]/m);
+    const health = await fetch(`${sample.url}/health`);
+    expect(health.status).toBe(200);
+    expect(await health.json()).toMatchObject({ status: 'ok', info: { connectionPools: { store: { open: 20 } } } });
+  });
+
   it('fails no request when the store resets all its connections, and when it dies and comes back', async () => {
     for (let id = 0; id < CONCURRENCY; id++) await set(`load-${id}`, `{ "value": ${id} }`);
     const under = load();
@@ -77,6 +101,7 @@ describe('sample 01-quickstart', () => {
 
     await fetch(`${sample.url}/chaos/restart`, { method: 'POST' });
     await sample.until(async () => (await pool()).totals.connectFailures > 0);
+    await sample.until(async () => (await fetch(`${sample.url}/health`)).status === 503);
     await sample.until(async () => (await pool()).open === 20);
     const atRecovery = await progress();
     await sample.until(async () => (await progress()) > atRecovery + 2 * CONCURRENCY);

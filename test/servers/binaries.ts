@@ -2,8 +2,11 @@ import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { ServerKind } from './server-kind.js';
 
+/** Programs that a test needs, and the Debian package that brings them. */
+export type Programs = Pick<ServerKind, 'name' | 'package' | 'binaries' | 'folders'>;
+
 /** Whether servers of this kind can be started here: undefined if they can, else one line that says what is missing. */
-export function whatIsMissing(kind: ServerKind): string | undefined {
+export function whatIsMissing(kind: Programs): string | undefined {
   if (process.platform !== 'linux') return `${kind.name} is tested on Linux alone, by whose /proc it can be paused`;
   if (locate(kind) !== undefined) return undefined;
   return `${kind.binaries.join(' and ')} not found: apt-get install ${kind.package} (or put ${kind.name} on PATH)`;
@@ -15,7 +18,7 @@ type Describe = (title: string, suite: () => void) => void;
  * `describe` where servers of this kind can be started. Elsewhere the suite is skipped with one line that says why; in CI,
  * which has to install what it tests, it fails.
  */
-export function whereInstalled(kind: ServerKind, describe: Describe & { readonly skip: Describe }): Describe {
+export function whereInstalled(kind: Programs, describe: Describe & { readonly skip: Describe }): Describe {
   const missing = whatIsMissing(kind);
   if (missing === undefined) return describe;
   if (process.env['CI'] === 'true') throw new Error(missing);
@@ -26,7 +29,7 @@ export function whereInstalled(kind: ServerKind, describe: Describe & { readonly
 }
 
 /** The folder that holds all that the kind needs. */
-export function locate({ binaries, folders = [] }: ServerKind): string | undefined {
+export function locate({ binaries, folders = [] }: Programs): string | undefined {
   const onPath = (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => path.isAbsolute(folder));
   const candidates = [...onPath, ...folders.flatMap(expand)];
   return candidates.find((folder) => binaries.every((binary) => isExecutable(path.join(folder, binary))));

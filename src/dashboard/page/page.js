@@ -1,0 +1,171 @@
+/** Follows the server's stream, and draws what it tells. */
+import { drawCell, STATES, STATE_TEXTS, setText } from './cells.js';
+import { Happenings } from './happenings.js';
+import { PoolCard } from './pool-card.js';
+
+const TEN_MINUTES = 600_000;
+
+/** Before the stream is asked for again, in milliseconds. */
+const PAUSE = 2_000;
+
+const find = (id) => document.getElementById(id);
+
+const theme = { cells: [], lines: {} };
+const cards = new Map();
+const happenings = new Happenings(find('happenings'), find('calm'), find('news'));
+
+/** Of the points, in milliseconds and in seconds. */
+let times = [];
+let seconds = [];
+let paused = false;
+let scheduled = false;
+
+/** Draws once for whatever has come since the last time, and only while somebody can see it. */
+function schedule() {
+  if (scheduled || paused) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    if (!paused) draw();
+  });
+}
+
+function draw() {
+  performance.mark('draw');
+  for (const card of cards.values()) card.draw(seconds);
+  happenings.draw();
+  const connections = [...cards.values()].reduce((sum, { figures }) => sum + figures.open, 0);
+  setText(find('summary'), `${count(cards.size, 'pool')}, ${count(connections, 'open connection')}`);
+  find('empty').hidden = cards.size > 0;
+  performance.measure('frame', 'draw');
+}
+
+function count(many, what) {
+  return `${many.toLocaleString('en')} ${what}${many === 1 ? '' : 's'}`;
+}
+
+const visibility = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    for (const card of cards.values()) if (card.element === target) card.visible = isIntersecting;
+  }
+  schedule();
+});
+
+function cardOf(name) {
+  const before = cards.get(name);
+  if (before !== undefined) return before;
+  const card = new PoolCard(name, theme);
+  cards.set(name, card);
+  find('pools').append(card.element);
+  visibility.observe(card.element);
+  for (const key of Object.keys(card.lines)) card.lines[key] = Array(times.length).fill(null);
+  return card;
+}
+
+function dropOthers(pools) {
+  const names = new Set(pools.map(({ name }) => name));
+  for (const [name, { element }] of cards) {
+    if (names.has(name)) continue;
+    visibility.unobserve(element);
+    element.remove();
+    cards.delete(name);
+  }
+}
+
+function onSnapshot(snapshot) {
+  times = snapshot.times;
+  seconds = times.map((time) => time / 1_000);
+  dropOthers(snapshot.pools);
+  for (const pool of snapshot.pools) cardOf(pool.name).restart(pool, snapshot.happenings, snapshot.at);
+  happenings.reset();
+  happenings.add(snapshot.happenings);
+  const since = new Date(snapshot.since).toLocaleTimeString('en-GB');
+  setText(find('since'), `Nothing is recorded while no page is open: the lines begin at ${since}.`);
+  schedule();
+}
+
+function onFrame(frame) {
+  dropOthers(frame.pools);
+  for (const { name } of frame.pools) cardOf(name);
+  times.push(frame.at);
+  seconds.push(frame.at / 1_000);
+  for (const pool of frame.pools) cardOf(pool.name).advance(pool, frame.at);
+  const old = times.findIndex((time) => time > frame.at - TEN_MINUTES);
+  if (old > 0) {
+    times.splice(0, old);
+    seconds.splice(0, old);
+    for (const card of cards.values()) card.forget(old);
+  }
+  happenings.add(frame.happenings);
+  schedule();
+}
+
+function follow() {
+  const address = new URL('stream', import.meta.url);
+  const source = new EventSource(address);
+  source.addEventListener('open', () => showLink('live', 'live'));
+  source.addEventListener('snapshot', ({ data }) => onSnapshot(JSON.parse(data)));
+  source.addEventListener('frame', ({ data }) => onFrame(JSON.parse(data)));
+  source.addEventListener('error', () => {
+    showLink('gone', 'the application does not answer; trying again');
+    // A browser gives up on an answer such as 503, and waits as long as it likes otherwise.
+    source.close();
+    setTimeout(follow, PAUSE);
+  });
+}
+
+function showLink(state, text) {
+  find('link').className = `link ${state}`;
+  setText(find('link'), text);
+}
+
+/** The colours of the style sheet, for what is drawn on canvases. */
+function readTheme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  theme.cells = STATES.map(colour);
+  theme.ink = colour('ink');
+  theme.quiet = colour('quiet');
+  theme.grid = colour('grid');
+  theme.outage = colour('outage');
+  const dashes = { idle: [6, 3], waiting: [2, 2], p99: [6, 3] };
+  for (const key of ['leased', 'idle', 'waiting', 'p50', 'p99']) {
+    theme.lines[key] = { stroke: colour(`${key}-line`), dash: dashes[key] };
+  }
+}
+
+function drawLegend() {
+  const entries = STATE_TEXTS.map((text, code) => {
+    const entry = document.createElement('li');
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 28;
+    canvas.style.width = canvas.style.height = '14px';
+    canvas.setAttribute('aria-hidden', 'true');
+    const context = canvas.getContext('2d');
+    context.scale(2, 2);
+    drawCell(context, code, 0, 0, 14, theme.cells);
+    entry.append(canvas, text);
+    return entry;
+  });
+  find('legend').replaceChildren(...entries.slice(1), entries[0]);
+}
+
+function repaint() {
+  readTheme();
+  drawLegend();
+  for (const card of cards.values()) card.repaint();
+  schedule();
+}
+
+find('pause').addEventListener('click', () => {
+  paused = !paused;
+  find('pause').setAttribute('aria-pressed', String(paused));
+  setText(find('pause'), paused ? 'Resume' : 'Pause');
+  schedule();
+});
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
+new ResizeObserver(schedule).observe(document.body);
+
+repaint();
+follow();
