@@ -21,6 +21,6 @@ export default {
   coverageProvider: 'babel',
   coverageDirectory: 'coverage',
   coverageReporters: ['text', 'html', 'json-summary'],
-  collectCoverageFrom: ['src/{pool,retry,module,testing,factories,telemetry}/**/*.ts'],
+  collectCoverageFrom: ['src/{pool,retry,module,testing,factories,telemetry,dashboard}/**/*.ts'],
   coverageThreshold: { global: { branches: 100, functions: 100, lines: 100, statements: 100 } },
 };
