@@ -6,7 +6,7 @@ import { PAGE_NAMES, PageFiles, type PageFile } from './page-files.js';
 import { headersOf, STREAM_HEADERS } from './headers.js';
 
 /** A request as Express has it, or as Fastify has it. */
-type AnyRequest = IncomingMessage & { readonly originalUrl?: string; readonly raw?: IncomingMessage };
+type AnyRequest = IncomingMessage & { readonly originalUrl: string; readonly raw?: IncomingMessage };
 
 /** A response as Express has it, or a reply of Fastify, which has it inside. */
 type AnyResponse = ServerResponse & { readonly raw?: ServerResponse; hijack?(): void };
@@ -42,7 +42,7 @@ export function dashboardController(path: string, guards: ReadonlyArray<Type<Can
       const raw = takeOver(response);
       setHeaders(raw, STREAM_HEADERS);
       // Its socket must not be kept open when the stream ends, for the server's end would wait for it. HTTP/2 has no such header.
-      if (request.httpVersionMajor !== 2 && request.raw?.httpVersionMajor !== 2) raw.setHeader('connection', 'close');
+      if ((request.raw ?? request).httpVersionMajor !== 2) raw.setHeader('connection', 'close');
       if (request.method === 'HEAD') raw.end();
       else this.stream.attach(raw);
     }
@@ -51,8 +51,8 @@ export function dashboardController(path: string, guards: ReadonlyArray<Type<Can
 }
 
 /** The last part of the path that was asked for, as it was written. */
-function lastOf({ originalUrl, url = '' }: AnyRequest): string {
-  const [path = ''] = (originalUrl ?? url).split(/[?#]/);
+function lastOf({ originalUrl }: AnyRequest): string {
+  const path = originalUrl.replace(/[?#].*/s, '');
   return path.slice(path.lastIndexOf('/') + 1);
 }
 

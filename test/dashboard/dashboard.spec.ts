@@ -1,7 +1,7 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { get, type ClientRequest, type IncomingMessage } from 'node:http';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import {
   Inject,
   Injectable,
@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { ConnectionPoolModule } from '../../src/index.js';
 import { ConnectionPoolDashboardModule, type ConnectionPoolDashboardOptions } from '../../src/dashboard/dashboard.js';
+import { dashboardController } from '../../src/dashboard/dashboard.controller.js';
 import { PAGE_NAMES } from '../../src/dashboard/page-files.js';
 import { until } from '../until.js';
 import { ADAPTERS, listening } from './applications.js';
@@ -155,6 +156,13 @@ describe.each(ADAPTERS)('the dashboard on %s', (adapter) => {
     expect((await fetch(address, { headers: { 'if-none-match': '"other"' } })).status).toBe(200);
   });
 
+  test.each(['', '/page.js', '/stream'])('tells the head alone of "%s" to those who ask for that', async (route) => {
+    const { url } = await listening(withDashboard(OPEN), adapter);
+    const response = await fetch(`${url}/pools/live${route}`, { method: 'HEAD' });
+    expect([response.status, await response.text()]).toEqual([200, '']);
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+  });
+
   test('only looks: no other method leads anywhere', async () => {
     const { url } = await listening(withDashboard(OPEN), adapter);
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
@@ -248,6 +256,33 @@ describe.each(ADAPTERS)('the dashboard on %s', (adapter) => {
     follower.leave();
     await until(() => !isListening(), 'nobody listens any more');
   });
+});
+
+test('with a slash at its end, which Express lets pass, the page finds its files all the same', async () => {
+  const { url } = await listening(withDashboard(OPEN), 'Express');
+  const page = await (await fetch(`${url}/pools/live/`)).text();
+  expect(page).toContain('"./page.js"');
+  expect(page).not.toContain('{base}');
+});
+
+test('in capitals, which are the same to Express, there is no file', async () => {
+  const { url } = await listening(withDashboard(OPEN), 'Express');
+  expect(await statusOf(`${url}/pools/live/PAGE.JS`)).toBe(404);
+});
+
+test('over HTTP/2, which has no such header, the connection is not asked to close', () => {
+  const attach = jest.fn();
+  const Dashboard = dashboardController('pools/live', []);
+  const dashboard = new Dashboard({ attach }) as { live(request: object, response: object): void };
+  const headersOver = (httpVersionMajor: number): string[] => {
+    const names: string[] = [];
+    const response = { setHeader: (name: string) => names.push(name) };
+    dashboard.live({ method: 'GET', originalUrl: '/pools/live/stream', httpVersionMajor }, response);
+    expect(attach).toHaveBeenLastCalledWith(response);
+    return names;
+  };
+  expect(headersOver(1)).toContain('connection');
+  expect(headersOver(2)).not.toContain('connection');
 });
 
 test('an application does not start with a dashboard that anybody may see, unless told so', () => {

@@ -236,6 +236,17 @@ describe('the sampler', () => {
     expect(told('lost')).toEqual([]);
   });
 
+  test('tells of connections that have outlived their time, and of leases that nobody can give back any more', async () => {
+    const { clock, pool, next, told } = await bench({ size: 1, maxLifetime: '1m' });
+    await clock.advance(60_000);
+    await next();
+    expect(told('renewed')).toEqual(['1 connection closed to be renewed (expired)']);
+    const event = { pool: pool.name, heldFor: 3_000, origin: 'at mail.js:1', collected: true };
+    channel('nestjs-connection-pool:leak').publish(event);
+    await next();
+    expect(told('leak')).toEqual(['a lease was garbage-collected after 3 s']);
+  });
+
   test('tells of callers that waited in vain', async () => {
     const { pool, next, told } = await bench({ size: 1, acquireTimeout: 100 });
     pool.tryAcquire();
@@ -280,6 +291,61 @@ describe('the sampler', () => {
       ['give-up', 'fetchMail', '2 calls given up; attempt 2 failed: reset by peer'],
     ]);
     expect((await next()).happenings).toEqual([]);
+  });
+
+  test('tells of connects that fail while others hold', async () => {
+    const { factory, pool, next, told } = await bench({ size: { min: 0, max: 5 } });
+    await next();
+    factory.next('connect', { fail: new Error('refused') }, 'succeed');
+    const lease = pool.acquire();
+    for (let looks = 0; looks < 10; looks++) await next();
+    (await lease).release();
+    expect(told('failed connect').concat(told('down'))).toEqual([expect.stringContaining('refused')]);
+  });
+
+  test('minds its own pools alone, whatever others of the process say', async () => {
+    const { clock, next, told } = await bench();
+    const other = new ConnectionPool(new ScriptedFactory({ clock }), { name: 'other', clock, size: 1, logger: QUIET });
+    await clock.run(other.ready());
+    const waiting = other.acquire();
+    const broken = other.use(() => Promise.reject(new ConnectionError('broken'))).catch(() => undefined);
+    (await waiting).release();
+    await broken;
+    await next();
+    expect(told('lost')).toEqual([]);
+    await clock.run(other.close());
+  });
+
+  test('tells the first cause of a loss, and none that broke nothing', async () => {
+    const { pool, next, told } = await bench({ size: 3 });
+    const fail = (error: Error): Promise<unknown> => pool.use(() => Promise.reject(error)).catch(() => undefined);
+    await fail(new Error('no such user'));
+    await Promise.all([fail(new ConnectionError('first')), fail(new ConnectionError('second'))]);
+    await next();
+    expect(told('lost')).toEqual(['2 connections lost: first']);
+  });
+
+  test('tells of a wait only if it has seen how it began', async () => {
+    const { pool, sampler, frames, next } = await bench({ size: 1 });
+    const lease = await pool.acquire();
+    // Somebody else listens, so that the pool tells of it.
+    const other = tracingChannel('nestjs-connection-pool:acquire');
+    const deaf = { start: () => undefined } as unknown as Parameters<typeof other.subscribe>[0];
+    sampler.stop();
+    other.subscribe(deaf);
+    const waiting = pool.acquire();
+    sampler.start((frame) => void frames.push(frame));
+    lease.release();
+    (await waiting).release();
+    other.unsubscribe(deaf);
+    expect((await next()).pools[0]!.point).toMatchObject({ p50: null, p99: null });
+  });
+
+  test('tells of a result that was tried again', async () => {
+    const { next, told } = await bench();
+    await retry(() => 7, { retryOnResult: (result) => result === 7, maxRetries: 1, delay: 0 });
+    await next();
+    expect(told('retry')).toEqual(['1 retry; attempt 1 had a result to retry']);
   });
 
   test('cuts errors that go on for ever', async () => {
