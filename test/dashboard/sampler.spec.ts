@@ -300,7 +300,7 @@ describe('the sampler', () => {
     const lease = pool.acquire();
     for (let looks = 0; looks < 10; looks++) await next();
     (await lease).release();
-    expect(told('failed connect').concat(told('down'))).toEqual([expect.stringContaining('refused')]);
+    expect([...told('failed connect'), ...told('down')]).toEqual([expect.stringContaining('refused')]);
   });
 
   test('minds its own pools alone, whatever others of the process say', async () => {
@@ -318,7 +318,7 @@ describe('the sampler', () => {
 
   test('tells the first cause of a loss, and none that broke nothing', async () => {
     const { pool, next, told } = await bench({ size: 3 });
-    const fail = (error: Error): Promise<unknown> => pool.use(() => Promise.reject(error)).catch(() => undefined);
+    const fail = (reason: Error): Promise<unknown> => pool.use(() => Promise.reject(reason)).catch(() => undefined);
     await fail(new Error('no such user'));
     await Promise.all([fail(new ConnectionError('first')), fail(new ConnectionError('second'))]);
     await next();
