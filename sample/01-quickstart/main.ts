@@ -14,6 +14,8 @@ console.log(`
   curl -X PUT ${await app.getUrl()}/set/greeting -H 'content-type: application/json' -d '{ "value": "hello" }'
   curl ${await app.getUrl()}/get/greeting
   curl ${await app.getUrl()}/pools
+  curl ${await app.getUrl()}/metrics
+  curl ${await app.getUrl()}/health
   curl -X POST ${await app.getUrl()}/chaos/break
   curl -X POST ${await app.getUrl()}/chaos/restart
 `);

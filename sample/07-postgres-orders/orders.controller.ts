@@ -1,4 +1,15 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, ParseIntPipe, Post, Put } from '@nestjs/common';
+import {
+  BadRequestException,
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  ParseIntPipe,
+  Post,
+  Put,
+} from '@nestjs/common';
 import { InjectPool, type PoolOf } from 'nestjs-connection-pool';
 import { Database } from './database.js';
 import { OrdersDb } from './orders.db.js';
@@ -20,8 +31,12 @@ export class OrdersController {
   @Put('orders/:id')
   place(
     @Param('id', ParseIntPipe) id: number,
-    @Body() { customer, item, amount }: Pick<Order, 'customer' | 'item' | 'amount'>,
+    @Body() body: Partial<Pick<Order, 'customer' | 'item' | 'amount'>> | undefined,
   ): Promise<Order> {
+    const { customer, item, amount } = body ?? {};
+    if (typeof customer !== 'string' || typeof item !== 'string' || typeof amount !== 'number') {
+      throw new BadRequestException('An order has a customer, an item and an amount');
+    }
     return this.orders.place({ id, customer, item, amount });
   }
 

@@ -1,5 +1,5 @@
 import { subscribe, tracingChannel, unsubscribe, type TracingChannelSubscribers } from 'node:diagnostics_channel';
-import type { AcquireEvent, KeepaliveEvent, LeakEvent, UseEvent } from '../pool/channels.js';
+import type { AcquireEvent, DiscardEvent, KeepaliveEvent, LeakEvent, UseEvent } from '../pool/channels.js';
 import { isConnectionError } from '../pool/connection-error.js';
 
 /** What is told of a retry, as far as it matters here. */
@@ -49,6 +49,12 @@ export function listen(heard: Heard, now: () => number): () => void {
     [
       'nestjs-connection-pool:keepalive',
       ({ pool, error }: KeepaliveEvent) => {
+        if (error !== undefined) heard.broken(pool, error);
+      },
+    ],
+    [
+      'nestjs-connection-pool:discard',
+      ({ pool, error }: DiscardEvent) => {
         if (error !== undefined) heard.broken(pool, error);
       },
     ],

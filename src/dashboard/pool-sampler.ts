@@ -42,7 +42,7 @@ export class PoolSampler {
     this.history = { leased: nothing(), idle: nothing(), waiting: nothing(), p50: nothing(), p99: nothing() };
     this.before = pool.stats();
     this.figures = this.figuresOf(this.before, 0);
-    this.seats.update(pool.inspect(), now);
+    this.seats.update(pool.inspect(), now, pool.size.min);
   }
 
   /**
@@ -60,7 +60,7 @@ export class PoolSampler {
     const point: Point = { leased, idle, waiting, p50: this.waits.percentile(0.5), p99: this.waits.percentile(0.99) };
     this.waits.clear();
     this.remember(point);
-    const changes = this.seats.update(this.pool.inspect(), now);
+    const changes = this.seats.update(this.pool.inspect(), now, this.pool.size.min);
     return { name, figures: this.figures, point, slots: this.seats.length, changes };
   }
 

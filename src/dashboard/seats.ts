@@ -23,8 +23,12 @@ export class Seats {
     return this.seats.length;
   }
 
-  /** Seats these connections, and tells which seats are not as they were. */
-  update(connections: readonly ConnectionInfo[], now: number): CellChanges {
+  /**
+   * Seats these connections, and tells which seats are not as they were.
+   *
+   * @param least how many there are to be; an outage must not look like a pool that is to have none
+   */
+  update(connections: readonly ConnectionInfo[], now: number, least: number): CellChanges {
     const changes: CellChanges = [];
     const newcomers: ConnectionInfo[] = [];
     const present = new Set<number>();
@@ -42,7 +46,7 @@ export class Seats {
       this.byNumber.set(each.number, free);
       this.sit(free, each, now, changes);
     }
-    this.clear(changes);
+    this.clear(changes, least);
     return changes;
   }
 
@@ -67,9 +71,9 @@ export class Seats {
     this.seats[place]!.number = 0;
   }
 
-  /** Who has left and was not succeeded leaves an empty seat; at the end there are none. */
-  private clear(changes: CellChanges): void {
-    while (this.seats.at(-1)?.number === 0) this.seats.pop();
+  /** Who has left and was not succeeded leaves an empty seat; at the end there are no more of these than connections are missing. */
+  private clear(changes: CellChanges, least: number): void {
+    while (this.seats.length > least && this.seats.at(-1)!.number === 0) this.seats.pop();
     for (const [place, seat] of this.seats.entries()) {
       if (seat.number !== 0 || seat.code === 0) continue;
       Object.assign(seat, { code: 0, uses: 0, openedAt: 0 });

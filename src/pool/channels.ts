@@ -37,6 +37,8 @@ export interface ConnectEvent extends PoolEvent {
 /** A connection is closed, for whatever reason. */
 export interface DiscardEvent extends PoolEvent {
   readonly reason: CloseReason;
+  /** What it was lost by, if it was lost and anybody said so. */
+  readonly error: unknown;
 }
 
 /** A connection has been pinged. */

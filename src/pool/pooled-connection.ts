@@ -69,6 +69,8 @@ export class PooledConnection<C> {
   /** Whether something tells of its death while nobody uses it. */
   watched = false;
   stopWatching: (() => void) | undefined;
+  /** What it was lost by, as far as anybody said. */
+  cause: unknown;
   /** The connect, ping or reset that is under way. */
   pending: Pending | undefined;
   /** The outage in which its connect was begun, if any. */

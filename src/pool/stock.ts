@@ -204,11 +204,11 @@ export class Stock<C> {
     // Nobody waits for the farewell of a broken one; its slot is free as soon as its close has been called.
     if (reason === 'broken') this.forget(entry);
     if (this.overfull) this.lookWhetherOverfull();
-    this.tellDiscarded(reason);
+    this.tellDiscarded(reason, entry.cause);
   }
 
-  private tellDiscarded(reason: CloseReason): void {
-    if (DISCARD.hasSubscribers) DISCARD.publish({ pool: this.settings.name, reason });
+  private tellDiscarded(reason: CloseReason, error: unknown): void {
+    if (DISCARD.hasSubscribers) DISCARD.publish({ pool: this.settings.name, reason, error });
   }
 
   /** Closes it for what it is doomed to, or else for this reason. */
@@ -398,7 +398,7 @@ export class Stock<C> {
       this.held.delete(connection);
       this.host.changed();
     });
-    this.tellDiscarded('surplus');
+    this.tellDiscarded('surplus', undefined);
   }
 
   /** A death told by watch. Whoever holds the connection may finish; nobody gets it after. */
@@ -415,6 +415,7 @@ export class Stock<C> {
   }
 
   private mourn(entry: PooledConnection<C>, error: unknown): void {
+    entry.cause = error;
     this.log.connectionLost(error);
     if (this.filler.isUnproven(entry)) this.filler.kicked(error ?? new ConnectionError('The other side closed it'));
   }

@@ -218,6 +218,16 @@ describe('the sampler', () => {
     expect(told('failed connect')).toEqual([]);
   });
 
+  test('tells by what connections were lost that died while nobody used them, and leaves their places empty', async () => {
+    const { factory, next, told } = await bench({ size: 3 });
+    await next();
+    factory.always('connect', { after: 60_000 });
+    for (const connection of factory.opened) connection.die(new Error('kicked out'));
+    const { pools } = await next();
+    expect(told('lost')).toEqual(['3 connections lost: kicked out']);
+    expect(pools[0]!.slots).toBe(3);
+  });
+
   test('tells of a failed ping as what a connection was lost by', async () => {
     const { clock, factory, told } = await bench({ size: 1, keepalive: '10s', siblingsOnBreak: 'keep' });
     factory.next('keepalive', { fail: new Error('no pong') });

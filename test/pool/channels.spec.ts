@@ -209,6 +209,19 @@ describe('The other channels', () => {
     ]);
   });
 
+  test('tell of what a connection was lost by, whoever said so', async () => {
+    const { factory, clock, pool } = await filled({ size: 3 });
+    const told = listen('discard');
+    const [reset, idle, leased] = [new ConnectionError('reset'), new Error('ended'), new Error('kicked')];
+    await pool.use(() => Promise.reject(reset)).catch(() => undefined);
+    factory.opened[1]!.die(idle);
+    const lease = await pool.acquire();
+    lease.connection.die(leased);
+    lease.release();
+    await clock.settle();
+    expect(told).toEqual([reset, idle, leased].map((error) => ({ pool: 'ledger', reason: 'broken', error })));
+  });
+
   test('tell of a connection that comes too late', async () => {
     const { factory, clock, pool } = workbench({ size: 1, connectTimeout: 100 });
     factory.next('connect', { after: 200 });

@@ -24,6 +24,7 @@ whereInstalled(postgres(), describe)('sample 07-postgres-orders', () => {
       expect(await request('PUT', '/orders/7', TEA)).toEqual({ id: 7, ...TEA, paid: 0 });
       expect(await request('PUT', '/orders/7', TEA)).toEqual({ id: 7, ...TEA, paid: 0 });
       expect(await request('PUT', '/orders/8', { ...TEA, amount: 1_000 })).toMatchObject({ statusCode: 500 });
+      expect(await request('PUT', '/orders/8')).toMatchObject({ statusCode: 400 });
       expect(await request('POST', '/orders/7/payment')).toEqual({ id: 7, ...TEA, paid: 5 });
       expect(await request('POST', '/orders/9/payment')).toMatchObject({ statusCode: 404 });
       expect(await request('POST', '/careless')).toBe(204);

@@ -17,6 +17,8 @@ const happenings = new Happenings(find('happenings'), find('calm'), find('news')
 /** Of the points, in milliseconds and in seconds. */
 let times = [];
 let seconds = [];
+const TITLE = document.title;
+
 let paused = false;
 let scheduled = false;
 
@@ -35,7 +37,12 @@ function draw() {
   for (const card of cards.values()) card.draw(seconds);
   happenings.draw();
   const connections = [...cards.values()].reduce((sum, { figures }) => sum + figures.open, 0);
-  setText(find('summary'), `${count(cards.size, 'pool')}, ${count(connections, 'open connection')}`);
+  const down = [...cards].filter(([, { figures }]) => figures.down !== null).map(([name]) => name);
+  // At the top and in the tab, for the card of a pool that is down may be far below.
+  const names = down.length === 0 ? '' : ` · down: ${down.join(', ')}`;
+  setText(find('summary'), `${count(cards.size, 'pool')}, ${count(connections, 'open connection')}${names}`);
+  find('summary').className = down.length === 0 ? 'quiet' : 'trouble';
+  document.title = down.length === 0 ? TITLE : `${down.length} down · ${TITLE}`;
   find('empty').hidden = cards.size > 0;
   performance.measure('frame', 'draw');
 }
