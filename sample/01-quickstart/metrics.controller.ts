@@ -1,4 +1,5 @@
-import { Controller, Get, Header, Inject } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { CONNECTION_POOL_REGISTRY } from 'nestjs-connection-pool/prometheus';
 import type { Registry } from 'prom-client';
 
@@ -7,8 +8,8 @@ export class MetricsController {
   constructor(@Inject(CONNECTION_POOL_REGISTRY) private readonly registry: Registry) {}
 
   @Get()
-  @Header('content-type', 'text/plain; version=0.0.4')
-  metrics(): Promise<string> {
+  async metrics(@Res({ passthrough: true }) response: ServerResponse): Promise<string> {
+    response.setHeader('content-type', this.registry.contentType);
     return this.registry.metrics();
   }
 }

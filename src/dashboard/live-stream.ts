@@ -20,9 +20,11 @@ export class LiveStream implements BeforeApplicationShutdown {
       response.writeHead(503).end();
       return;
     }
+    // Who has gone while a guard was deciding does not go once more.
+    if (response.destroyed || response.closed) return;
+    if (this.viewers.size === 0) this.sampler.start((frame) => this.show(frame));
     const viewer = new Viewer(response, () => this.leave(viewer));
     this.viewers.add(viewer);
-    if (this.viewers.size === 1) this.sampler.start((frame) => this.show(frame));
     this.catchUp(viewer);
   }
 
@@ -30,6 +32,9 @@ export class LiveStream implements BeforeApplicationShutdown {
   beforeApplicationShutdown(): void {
     this.closed = true;
     for (const viewer of [...this.viewers]) viewer.end();
+    // Not when they have gone, for what they listen to may outlive the application.
+    this.viewers.clear();
+    this.sampler.stop();
   }
 
   private show(frame: Frame): void {

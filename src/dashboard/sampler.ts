@@ -130,7 +130,9 @@ class Run implements Heard {
 
   /** Who has come, and who is gone. Another pool of the same name is another pool. */
   private meet(): void {
-    const present = new Map(Array.from(this.pools, (pool) => [pool.name, pool]));
+    // A test may have put anything in the place of a pool.
+    const real = [...this.pools].filter((pool) => typeof pool.inspect === 'function');
+    const present = new Map(real.map((pool) => [pool.name, pool]));
     for (const [name, { pool }] of this.samplers) if (present.get(name) !== pool) this.samplers.delete(name);
     for (const [name, pool] of present) {
       if (!this.samplers.has(name)) {

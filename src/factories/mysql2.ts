@@ -27,6 +27,8 @@ export interface MysqlConnectionOptions extends ConnectionOptions {
 /** What a connection was like, and is to be again. */
 interface Origin extends Pick<MysqlConnectionOptions, 'reset' | 'database'> {
   readonly charsetNumber: number | undefined;
+  /** Whether somebody has logged in as somebody else, which no reset undoes. */
+  isOther: boolean;
 }
 
 /**
@@ -45,7 +47,7 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
   override isUsable(connection: Connection): boolean {
     const { state, stream } = rawOf(connection);
     // What the server has closed is 'authenticated' until the socket has closed as well.
-    return state === 'authenticated' && stream.readable;
+    return state === 'authenticated' && stream.readable && !this.origins.get(connection)!.isOther;
   }
 
   override watch(connection: Connection, broken: (error?: unknown) => void): () => void {
@@ -110,7 +112,13 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
       () => void raw.stream.destroy(),
     );
     const { database, charsetNumber } = raw.config;
-    this.origins.set(connection, { reset, database, charsetNumber });
+    const origin: Origin = { reset, database, charsetNumber, isOther: false };
+    this.origins.set(connection, origin);
+    const changeUser = connection.changeUser.bind(connection);
+    connection.changeUser = (user) => {
+      origin.isOther = true;
+      return changeUser(user);
+    };
     return connection;
   }
 

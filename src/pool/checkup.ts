@@ -47,9 +47,11 @@ export class Checkup<C> {
     // Made only if it is needed, for it costs more than a lease does.
     let call: HookCall<void> | undefined;
     const callOf = (): HookCall<void> => (call ??= this.callOn(entry, this.resets, timeout, outcome));
+    let isOver = false;
     const context = {
       get signal() {
-        return callOf().signal;
+        // Who looks at it only now has nothing to hope for.
+        return isOver ? AbortSignal.abort() : callOf().signal;
       },
     };
     let result: unknown;
@@ -58,6 +60,7 @@ export class Checkup<C> {
     } catch (error) {
       result = Promise.reject(error);
     }
+    isOver = call === undefined && (result === undefined || entry.state !== State.checking);
     if (entry.state !== State.checking) {
       // It has closed the pool, and the connection with it.
       silence(result);

@@ -7,3 +7,8 @@ export interface ObservedPool {
   readonly size: { readonly min: number; readonly max: number };
   stats(): PoolStats;
 }
+
+/** Those that can be observed: a test may have put anything in the place of a pool. */
+export function* observable(pools: Iterable<ObservedPool>): Iterable<ObservedPool> {
+  for (const pool of pools) if (typeof pool.stats === 'function') yield pool;
+}

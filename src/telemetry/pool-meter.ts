@@ -1,5 +1,5 @@
 import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/api';
-import type { ObservedPool } from './observed-pool.js';
+import { observable, type ObservedPool } from './observed-pool.js';
 import { observeTimes } from './pool-times.js';
 
 /** How pools are named. */
@@ -36,7 +36,7 @@ export function meterPools(meter: Meter, pools: Iterable<ObservedPool>, naming: 
   const instruments = [count, idleMax, idleMin, limit, pending, timeouts];
 
   const observe = (result: BatchObservableResult): void => {
-    for (const pool of pools) {
+    for (const pool of observable(pools)) {
       const { open, idle, waiting, totals } = pool.stats();
       const attributes = attributesOf(pool.name);
       const state = `${prefix}.state`;

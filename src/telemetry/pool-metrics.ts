@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PoolStats } from '../pool/stats.js';
-import type { ObservedPool } from './observed-pool.js';
+import { observable, type ObservedPool } from './observed-pool.js';
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
@@ -92,7 +92,7 @@ export class PoolMetrics {
       collect: () => {
         // A pool that is gone must not stay as it was.
         metric.reset();
-        for (const pool of pools) {
+        for (const pool of observable(pools)) {
           for (const [own, value] of read(pool.stats(), pool)) metric.inc({ pool: pool.name, ...own }, value);
         }
       },

@@ -55,9 +55,10 @@ export class ConnectionPoolHealthIndicator {
   /** All pools of the application under one key, which is as well as the worst of them. */
   checkAll(key = 'connectionPools', options: PoolHealthOptions = {}): HealthIndicatorResult {
     const all = [...this.pools].map(({ name }) => [name, this.healthOf(name, options)] as const);
-    const status =
-      (['down', 'degraded'] as const).find((each) => all.some(([, health]) => health.status === each)) ?? 'up';
-    return this.result(key, { status, ...Object.fromEntries(all) });
+    const worst = (['down', 'degraded'] as const).find((each) => all.some(([, health]) => health.status === each));
+    // By themselves, for a pool may have any name, be it `status`.
+    const health = { status: worst ?? ('up' as const), pools: Object.fromEntries(all) };
+    return this.result(key, health);
   }
 
   private healthOf(name: string, { waitThreshold }: PoolHealthOptions): PoolHealth {
@@ -67,7 +68,8 @@ export class ConnectionPoolHealthIndicator {
     return { ...verdict(stats, threshold), size, open, leased, waiting };
   }
 
-  private result(key: string, { status, ...data }: Pick<PoolHealth, 'status'> & object): HealthIndicatorResult {
+  private result(key: string, health: Pick<PoolHealth, 'status'>): HealthIndicatorResult {
+    const { status, ...data }: Pick<PoolHealth, 'status'> & Record<string, unknown> = { ...health };
     const session = this.health.check(key);
     if (status === 'up') return session.up(data);
     if (status === 'down') return session.down(data);

@@ -1,6 +1,6 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import { get, type ClientRequest, type IncomingMessage, type Server } from 'node:http';
 import { describe, expect, jest, test } from '@jest/globals';
 import {
   Inject,
@@ -21,6 +21,8 @@ import { ADAPTERS, listening } from './applications.js';
 import { Backend, factoryTo } from './backend.js';
 
 const ROUTES = ['', ...PAGE_NAMES.map((name) => `/${name}`), '/stream'];
+
+const guards: CanActivate[] = [];
 
 /** What the guard injects, of a module of its own. */
 class Accounts {
@@ -256,6 +258,31 @@ describe.each(ADAPTERS)('the dashboard on %s', (adapter) => {
     follower.leave();
     await until(() => !isListening(), 'nobody listens any more');
   });
+});
+
+test.each(ADAPTERS)('a page that has gone while a guard was deciding is not waited for, on %s', async (adapter) => {
+  let decide!: (mayEnter: boolean) => void;
+  const isAsked = new Promise<void>((asked) => {
+    class SlowGuard implements CanActivate {
+      canActivate(): Promise<boolean> {
+        asked();
+        return new Promise((resolve) => (decide = resolve));
+      }
+    }
+    guards.push(new SlowGuard());
+  });
+  const { application, url } = await listening(
+    withDashboard({ path: 'pools/live', guards: guards.splice(0) }),
+    adapter,
+  );
+  const page = new Follower(`${url}/pools/live/stream`);
+  await isAsked;
+  const server = application.getHttpServer() as Server;
+  page.leave();
+  await until(() => new Promise((resolve) => server.getConnections((_, open) => resolve(open === 0))), 'it has gone');
+  decide(true);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(channel('nestjs-connection-pool:leak').hasSubscribers).toBe(false);
 });
 
 test('with a slash at its end, which Express lets pass, the page finds its files all the same', async () => {

@@ -175,6 +175,7 @@ describeInBrowser('the page', (open) => {
     await shows(page, '#happenings li', /connects again, after/);
     expect(await page.textContent('#news')).toMatch(/^orders: connects again, after/);
     await shows(page, '#happenings li', 'replaced');
+    await shows(page, '#summary.quiet', '1 pool, 6 open connections');
     expect(await page.isVisible('.error')).toBe(false);
     expectNoFaults(seen);
   });
@@ -213,7 +214,7 @@ describeInBrowser('the page', (open) => {
     backend.die();
     await shows(seen.page, '.error', name);
     expect(await seen.page.locator('main img').count()).toBe(0);
-    expect(await seen.page.title()).toBe('Connection pools');
+    expect(await seen.page.title()).toBe('1 down · Connection pools');
     expectNoFaults(seen);
   });
 

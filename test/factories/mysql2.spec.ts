@@ -45,6 +45,8 @@ const subject: Subject<Connection> = {
     await askMariadb(port, 'GRANT ALL ON other.* TO ann');
     await askMariadb(port, 'CREATE TABLE shop.things (id int PRIMARY KEY, CHECK (id < 100)) ENGINE = InnoDB');
     await askMariadb(port, 'INSERT INTO shop.things VALUES (1)');
+    await askMariadb(port, "CREATE USER eve IDENTIFIED BY 'secret'");
+    await askMariadb(port, 'GRANT ALL ON shop.* TO eve');
   },
   factory: (port) => factory(port),
   stranger: {
@@ -67,6 +69,11 @@ const subject: Subject<Connection> = {
     'an error of her own': () => Promise.reject(new Error('her own')),
   },
   dirt: [
+    {
+      left: 'the login of somebody else',
+      leave: (connection) => connection.changeUser({ user: 'eve', password: 'secret' }),
+      isGone: async (connection) => String(await tells(connection, 'CURRENT_USER()')).startsWith('ann@'),
+    },
     {
       left: 'a transaction',
       leave: asks('START TRANSACTION', 'INSERT INTO things VALUES (2)'),

@@ -248,6 +248,16 @@ describe('P15: a reset that has nothing to undo', () => {
     expect(fate.state).toBe('fulfilled');
   });
 
+  it('may look at its signal when it is over, and finds it aborted', async () => {
+    let late!: HookContext;
+    const { pool } = await pooled((_, context) => {
+      late = context;
+    });
+    pool.tryAcquire()!.release();
+    expect(late.signal.aborted).toBe(true);
+    expect(pool.stats()).toMatchObject({ idle: 1, totals: { closed: { broken: 0 } } });
+  });
+
   it('may have looked at its signal, which nobody aborts', async () => {
     let aborted: boolean | undefined;
     const { clock, pool } = await pooled((_, { signal }) => {

@@ -86,7 +86,10 @@ describe('sample 01-quickstart', () => {
     expect(metrics).toMatch(/^connection_pool_wait_seconds_count\{pool="store",outcome="ok"\} [1-9]/m);
     const health = await fetch(`${sample.url}/health`);
     expect(health.status).toBe(200);
-    expect(await health.json()).toMatchObject({ status: 'ok', info: { connectionPools: { store: { open: 20 } } } });
+    expect(await health.json()).toMatchObject({
+      status: 'ok',
+      info: { connectionPools: { pools: { store: { open: 20 } } } },
+    });
   });
 
   it('fails no request when the store resets all its connections, and when it dies and comes back', async () => {

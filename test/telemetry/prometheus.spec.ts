@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import { Registry, register } from 'prom-client';
-import { ConnectionError, ConnectionPool, ConnectionPoolModule, ConnectionPools, retry } from '../../src/index.js';
+import {
+  ConnectionError,
+  ConnectionPool,
+  ConnectionPoolModule,
+  ConnectionPools,
+  getPoolToken,
+  retry,
+} from '../../src/index.js';
 import {
   CONNECTION_POOL_REGISTRY,
   ConnectionPoolPrometheusModule,
@@ -192,6 +199,17 @@ describe('the module for Prometheus', () => {
     });
     const { registry } = app.get(Metrics, { strict: false });
     expect(await scrape(registry)).toHaveProperty('mine_size_max{pool="mail"}', 10);
+  });
+
+  test('leaves out what a test has put in the place of a pool', async () => {
+    const registry = new Registry();
+    const imports = [...pools, ConnectionPoolPrometheusModule.forRoot({ registry })];
+    const use = () => 'stand-in';
+    const app = await start({ imports }, (builder) =>
+      builder.overrideProvider(getPoolToken(MailFactory)).useValue({ use }),
+    );
+    expect(app.get(getPoolToken(MailFactory))).toEqual({ use });
+    expect(await registry.metrics()).not.toContain('pool=');
   });
 
   test('takes another registry in a test', async () => {

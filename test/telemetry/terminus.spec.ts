@@ -101,7 +101,21 @@ describe('the health of a pool', () => {
     expect(status).toBe(200);
     expect(details.mail.status).toBe('degraded');
     expect(details.mail.message).toMatch(/^1 of 2 connections are open, and no connection can be opened since/);
-    expect(details.connectionPools).toMatchObject({ status: 'degraded', mail: { status: 'degraded' } });
+    expect(details.connectionPools).toMatchObject({ status: 'degraded', pools: { mail: { status: 'degraded' } } });
+  });
+
+  test('of all is as well as the worst of them, whatever their names', async () => {
+    const factory = memoryFactory('Status', () => Promise.reject(new Error('refused')));
+    const imports = [
+      ConnectionPoolModule.forRoot(),
+      ConnectionPoolModule.forFeature([factory]),
+      ConnectionPoolHealthModule,
+    ];
+    const app = await start({ imports });
+    const pool = app.get(ConnectionPools).get('status');
+    await until(() => pool.stats().downSince !== undefined, 'connects fail');
+    const result = app.get(ConnectionPoolHealthIndicator, { strict: false }).checkAll('pools');
+    expect(result).toMatchObject({ pools: { status: 'down', pools: { status: { status: 'down' } } } });
   });
 
   test('cannot be asked of a pool that there is not, or with a threshold that is none', async () => {
