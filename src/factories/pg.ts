@@ -14,7 +14,8 @@ export interface PgConnectionOptions extends ClientConfig {
   /**
    * What is undone when a connection comes back. Default: `'transaction'`.
    *
-   * - `'transaction'`: a transaction that is still open is rolled back. Where there is none, which the client knows, nothing is asked.
+   * - `'transaction'`: a transaction that is still open is rolled back. Where there is none, which the client knows, nothing is
+   *   asked.
    * - `'session'`: that, and all else that outlives a transaction: settings, LISTEN, advisory locks, temporary tables,
    *   cursors, sequences. Named statements stay. One round trip at each return.
    * - `'none'`: nothing.

@@ -22,7 +22,8 @@ export interface HookContext {
  * Extend it, and give the class (in a Nest module) or an instance (without Nest) to a pool.
  *
  * Which of the optional methods it has must be settled when its pool is made. Whatever a method does (throw, reject, hang,
- * settle late), the pool loses nothing by it. The shape is that of geventconnpool's `ConnectionPool` (`_new_connection`, `_keepalive`), the names those of the field.
+ * settle late), the pool loses nothing by it. The shape is that of geventconnpool's `ConnectionPool` (`_new_connection`,
+ * `_keepalive`), the names those of the field.
  */
 export abstract class ConnectionFactory<C> {
   /** The pool's name. By default the class's name without `ConnectionFactory` or `Factory`; set it if you minify. */
