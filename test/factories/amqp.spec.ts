@@ -354,21 +354,73 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     await pool.close();
   });
 
-  test('what the server has refused of a borrower costs no connection', async () => {
+  test('what the server refuses of a borrower, however late, is not told to the next', async () => {
     const factory = new AmqpConfirmChannelFactory({ hostname: '127.0.0.1', port: server.port });
-    const pool = new ConnectionPool(factory, { name: 'orders', size: 1 });
+    await using pool = new ConnectionPool(factory, { name: 'orders', size: 1 });
     let refused = 0;
     await pool.use(async (channel) => {
-      const { queue } = await channel.assertQueue('', { maxLength: 1, overflow: 'reject-publish' });
-      for (let count = 0; count < 10; count++) {
-        channel.sendToQueue(queue, Buffer.from('7'), {}, (error: unknown) => (refused += error === null ? 0 : 1));
+      // Each queue refuses for itself, so it takes a while until all have.
+      for (let count = 0; count < 50; count++) {
+        const { queue } = await channel.assertQueue('', { maxLength: 1, overflow: 'reject-publish', exclusive: true });
+        for (let each = 0; each < 10; each++) {
+          channel.sendToQueue(queue, Buffer.from('7'), {}, (error: unknown) => (refused += error === null ? 0 : 1));
+        }
       }
     });
-    // A refusal that comes late is told to whoever waits for confirms then.
-    await pool.use((channel) => channel.waitForConfirms()).catch(() => undefined);
-    expect(refused).toBeGreaterThan(0);
+    await pool.use((channel) => channel.waitForConfirms());
+    expect(refused).toBe(450);
     expect(pool.stats().totals.connected).toBe(1);
-    await pool.close();
+  });
+
+  test('a channel is handed on when all of its messages are confirmed or refused, and not at the first refusal', async () => {
+    const factory = new AmqpConfirmChannelFactory({ hostname: '127.0.0.1', port: server.port });
+    const channel = await connectOne(factory);
+    server.pause();
+    for (let count = 0; count < 3; count++) channel.sendToQueue('nowhere', Buffer.from('7'));
+    let isOver = false;
+    const over = Promise.resolve(factory.reset(channel)).then(() => (isOver = true));
+    // What the server would say, one after another, and out of order.
+    channel.emit('nack', { deliveryTag: 2, multiple: false });
+    await pause(0);
+    channel.emit('nack', { deliveryTag: 3, multiple: false });
+    await pause(0);
+    expect(isOver).toBe(false);
+    channel.emit('ack', { deliveryTag: 1, multiple: false });
+    await over;
+    factory.destroy(channel);
+  });
+
+  test('what nobody wanted is sent back before the next borrower listens for what is sent back to him', async () => {
+    await using pool = new ConnectionPool(channels(server.port), { name: 'orders', size: 1 });
+    await pool.use((channel) => {
+      for (let count = 0; count < 100; count++) channel.publish('', 'nowhere', Buffer.from('7'), { mandatory: true });
+    });
+    const sentBack = await pool.use(async (channel) => {
+      let count = 0;
+      channel.on('return', () => count++);
+      await channel.recover();
+      return count;
+    });
+    expect(sentBack).toBe(0);
+    expect(pool.stats().totals.connected).toBe(1);
+  });
+
+  test('a mistake that nobody awaited costs the channel, and not its next borrower', async () => {
+    await using pool = new ConnectionPool(channels(server.port), { name: 'orders', size: 1 });
+    await pool.use((channel) => void channel.checkQueue('nothing').catch(() => undefined));
+    await pool.use((channel) => channel.checkExchange('amq.direct'));
+    expect(pool.stats().totals).toMatchObject({ connected: 2, closed: { broken: 1 } });
+  });
+
+  test('a channel and a connection that were only published on go to the next borrower at once', async () => {
+    await using pool = new ConnectionPool(channels(server.port), { name: 'orders', size: 1 });
+    await using models = new ConnectionPool(connections(server.port), { name: 'models', size: 1 });
+    await pool.use((channel) => channel.sendToQueue('nowhere', Buffer.from('7')));
+    await models.use(onChannel((channel) => channel.checkExchange('amq.direct')));
+    expect([pool, models].map((each) => each.stats())).toMatchObject([
+      { idle: 1, checking: 0 },
+      { idle: 1, checking: 0 },
+    ]);
   });
 
   test('a connection that its borrower has begun to close parts as any other', async () => {
