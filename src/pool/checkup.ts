@@ -8,113 +8,122 @@ import { HookCall, silence } from './hook-call.js';
 import { State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings } from './settings.js';
 
-type Hook<C> = (connection: C, context: HookContext) => void | Promise<void>;
-
 /** What comes of a check; told at most once, and not if the connection was closed meanwhile. */
-export interface CheckOutcome {
-  passed(): void;
-  failed(error: unknown): void;
+export interface CheckOutcome<C> {
+  passed(entry: PooledConnection<C>): void;
+  failed(entry: PooledConnection<C>, error: unknown): void;
 }
 
 /** Pings and resets connections that are in state checking. */
 export class Checkup<C> {
-  private readonly pings: Deadlines<HookCall<never>>;
-  private readonly resets: Deadlines<HookCall<never>>;
+  private readonly pings: Checks<C>;
+  private readonly resets: Checks<C>;
 
   constructor(
     private readonly factory: ConnectionFactory<C>,
-    private readonly settings: ResolvedSettings,
+    { name, keepaliveTimeout, resetTimeout }: ResolvedSettings,
     clock: Clock,
+    outcomes: { readonly ping: CheckOutcome<C>; readonly reset: CheckOutcome<C> },
   ) {
-    const timeOut = (call: HookCall<never>): void => call.timeOut();
-    this.pings = new Deadlines(clock, settings.keepaliveTimeout, timeOut, false);
-    this.resets = new Deadlines(clock, settings.resetTimeout, timeOut, false);
-  }
-
-  ping(entry: PooledConnection<C>, outcome: CheckOutcome): void {
-    const { name, keepaliveTimeout } = this.settings;
-    const timeout = (): Error => new KeepaliveTimeoutError(name, keepaliveTimeout);
-    this.call(entry, this.factory.keepalive, this.pings, timeout, outcome);
-  }
-
-  /** One that has nothing to undo, and says so at once by returning nothing, has passed at once. */
-  reset(entry: PooledConnection<C>, outcome: CheckOutcome): void {
-    const { name, resetTimeout } = this.settings;
-    const timeout = (): Error => {
+    const pingTimeout = (): Error => new KeepaliveTimeoutError(name, keepaliveTimeout);
+    const resetTimeoutError = (): Error => {
       const limit = formatDuration(resetTimeout);
       return new ConnectionError(`Pool "${name}": reset() did not finish within ${limit} (resetTimeout)`);
     };
-    // Made only if it is needed, for it costs more than a lease does.
-    let call: HookCall<void> | undefined;
-    const callOf = (): HookCall<void> => (call ??= this.callOn(entry, this.resets, timeout, outcome));
-    let isOver = false;
-    const context = {
-      get signal() {
-        // Who looks at it only now has nothing to hope for.
-        return isOver ? AbortSignal.abort() : callOf().signal;
-      },
-    };
+    this.pings = new Checks(clock, keepaliveTimeout, pingTimeout, outcomes.ping);
+    this.resets = new Checks(clock, resetTimeout, resetTimeoutError, outcomes.reset);
+  }
+
+  ping(entry: PooledConnection<C>): void {
+    const context = new CheckContext(this.pings, entry);
+    context.call.run(() => this.factory.keepalive?.(entry.connection, context));
+  }
+
+  /** One that has nothing to undo, and says so at once by returning nothing, has passed at once. */
+  reset(entry: PooledConnection<C>): void {
+    const { resets } = this;
+    const context = new CheckContext(resets, entry);
     let result: unknown;
     try {
       result = this.factory.reset!(entry.connection, context);
     } catch (error) {
       result = Promise.reject(error);
     }
-    isOver = call === undefined && (result === undefined || entry.state !== State.checking);
     if (entry.state !== State.checking) {
       // It has closed the pool, and the connection with it.
+      context.end();
       silence(result);
     } else if (result === undefined) {
+      context.end();
       entry.pending = undefined;
-      outcome.passed();
+      resets.outcome.passed(entry);
     } else {
-      callOf().follow(result as PromiseLike<void>);
+      context.call.follow(result as PromiseLike<void>);
     }
   }
 
   setVital(vital: boolean): void {
-    this.pings.setVital(vital);
-    this.resets.setVital(vital);
+    this.pings.deadlines.setVital(vital);
+    this.resets.deadlines.setVital(vital);
   }
 
   stop(): void {
-    this.pings.clear();
-    this.resets.clear();
+    this.pings.deadlines.clear();
+    this.resets.deadlines.clear();
+  }
+}
+
+/** Checks of one kind. */
+class Checks<C> {
+  readonly deadlines: Deadlines<HookCall<never>>;
+
+  constructor(
+    clock: Clock,
+    timeout: number,
+    private readonly timeoutError: () => Error,
+    readonly outcome: CheckOutcome<C>,
+  ) {
+    this.deadlines = new Deadlines(clock, timeout, (call) => call.timeOut(), false);
   }
 
-  private call(
-    entry: PooledConnection<C>,
-    hook: Hook<C> | undefined,
-    deadlines: Deadlines<HookCall<never>>,
-    timeoutError: () => unknown,
-    outcome: CheckOutcome,
-  ): void {
-    const call = this.callOn(entry, deadlines, timeoutError, outcome);
-    const context = {
-      get signal() {
-        return call.signal;
-      },
-    };
-    call.run(() => hook?.call(this.factory, entry.connection, context));
-  }
-
-  private callOn(
-    entry: PooledConnection<C>,
-    deadlines: Deadlines<HookCall<never>>,
-    timeoutError: () => unknown,
-    outcome: CheckOutcome,
-  ): HookCall<void> {
-    const call = new HookCall<void>(deadlines, timeoutError, {
+  begin(entry: PooledConnection<C>): HookCall<void> {
+    const { outcome } = this;
+    const call = new HookCall<void>(this.deadlines, this.timeoutError, {
       done: () => {
         entry.pending = undefined;
-        outcome.passed();
+        outcome.passed(entry);
       },
       failed: (error) => {
         entry.pending = undefined;
-        outcome.failed(error);
+        outcome.failed(entry, error);
       },
     });
     entry.pending = call;
     return call;
+  }
+}
+
+/** What a check's hook is told. Of a class, for an object with an accessor of its own takes longer to make than a lease. */
+class CheckContext<C> implements HookContext {
+  private begun: HookCall<void> | undefined;
+  private isOver = false;
+
+  constructor(
+    private readonly checks: Checks<C>,
+    private readonly entry: PooledConnection<C>,
+  ) {}
+
+  /** Made only if it is needed, for it costs more than a lease does. */
+  get call(): HookCall<void> {
+    return (this.begun ??= this.checks.begin(this.entry));
+  }
+
+  get signal(): AbortSignal {
+    // Who looks at it only now has nothing to hope for.
+    return this.isOver && this.begun === undefined ? AbortSignal.abort() : this.call.signal;
+  }
+
+  end(): void {
+    this.isOver = true;
   }
 }

@@ -73,7 +73,23 @@ export class Stock<C> {
     const { leakDetection, maxUses } = settings;
     const isTracked = leakDetection < Infinity || maxUses < Infinity;
     this.isParticular = this.watcher.asksFactory || factory.reset !== undefined || isTracked || this.mindsUse;
-    this.checkup = new Checkup(factory, settings, clock);
+    this.checkup = new Checkup(factory, settings, clock, {
+      ping: {
+        passed: (entry) => this.pinged(entry),
+        failed: (entry, error) => {
+          this.lose(entry, error, 'break');
+          this.tellPinged(error);
+        },
+      },
+      reset: {
+        passed: (entry) => {
+          // A reset is a use as well; were it none, the idle queue would not be in the order of last use.
+          if (this.mindsUse) entry.activeAt = this.clock.now();
+          this.host.offer(entry);
+        },
+        failed: (entry, error) => this.lose(entry, error, 'mishap'),
+      },
+    });
     this.filler = new Filler(factory, settings, clock, this.entries, this.census, totals, log, {
       wanted: () => this.wanted(),
       arrived: (entry, connection) => this.arrived(entry, connection),
@@ -120,18 +136,14 @@ export class Stock<C> {
     this.census.move(entry, State.checking);
     this.totals.pings++;
     this.upkeep.spread(entry);
-    this.checkup.ping(entry, {
-      passed: () => {
-        entry.activeAt = this.clock.now();
-        this.served(entry);
-        this.host.offer(entry);
-        this.tellPinged(undefined);
-      },
-      failed: (error) => {
-        this.lose(entry, error, 'break');
-        this.tellPinged(error);
-      },
-    });
+    this.checkup.ping(entry);
+  }
+
+  private pinged(entry: PooledConnection<C>): void {
+    entry.activeAt = this.clock.now();
+    this.served(entry);
+    this.host.offer(entry);
+    this.tellPinged(undefined);
   }
 
   private tellPinged(error: unknown): void {
@@ -141,14 +153,7 @@ export class Stock<C> {
   /** Resets a connection that comes back from a lease. */
   reset(entry: PooledConnection<C>): void {
     this.census.move(entry, State.checking);
-    this.checkup.reset(entry, {
-      passed: () => {
-        // A reset is a use as well; were it none, the idle queue would not be in the order of last use.
-        if (this.mindsUse) entry.activeAt = this.clock.now();
-        this.host.offer(entry);
-      },
-      failed: (error) => this.lose(entry, error, 'mishap'),
-    });
+    this.checkup.reset(entry);
   }
 
   /** It has completed a lease or a ping. */

@@ -1167,3 +1167,19 @@ describe("the pool's name", () => {
     expect(poolNameOf(factory)).toBe(name);
   });
 });
+
+describe('What a connect is told', () => {
+  test('may be handed on with something added: a copy has all of it, the signal too', async () => {
+    const copies: ConnectContext[] = [];
+    const connect = (context: ConnectContext): Promise<object> => {
+      copies.push({ ...context });
+      return new Promise(() => {});
+    };
+    const { pool } = poolOf<object>(factoryOf<object>(connect));
+    pool.start();
+    expect(copies).toEqual([{ pool: 'test', attempt: 1, signal: expect.any(AbortSignal) }]);
+    expect(copies[0]!.signal.aborted).toBe(false);
+    await pool.close();
+    expect(copies[0]!.signal.aborted).toBe(true);
+  });
+});
