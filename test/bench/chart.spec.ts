@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { drawRatios, telling } from './chart.js';
 import { recordOf, type RowRecord } from './record.js';
-import { SCENARIOS } from './scenarios.js';
+import { EVERY_SCENARIO } from './every-scenario.js';
 import type { Standing } from './summary.js';
 
 const PACE = { rounds: 1, warmUp: 0, sample: 1, patience: 1, judges: true };
@@ -82,7 +82,7 @@ describe('The chart of the benchmark', () => {
   });
 
   test('is of scenarios that there are', () => {
-    const told = SCENARIOS.flatMap(({ name }) => [false, true].filter((als) => telling(name, als)));
+    const told = EVERY_SCENARIO.flatMap(({ name }) => [false, true].filter((als) => telling(name, als)));
     expect(told).toHaveLength(5);
   });
 });

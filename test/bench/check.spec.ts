@@ -2,7 +2,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Check } from './check.js';
 import { Connection } from './connection.js';
 import { scenarioNamed } from './every-scenario.js';
-import { SCENARIOS } from './scenarios.js';
+import { EVERY_SCENARIO } from './every-scenario.js';
 import { useOf, type MakeSubject, type Subject } from './subject.js';
 import { SUBJECTS } from './subjects.js';
 
@@ -84,8 +84,8 @@ describe('The check', () => {
 
 describe('A scenario', () => {
   test('has a name of its own, and a reference that takes part', () => {
-    const names = SCENARIOS.map(({ name }) => name);
+    const names = EVERY_SCENARIO.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    for (const { contestants, reference } of SCENARIOS) expect(Object.keys(contestants)).toContain(reference);
+    for (const { contestants, reference } of EVERY_SCENARIO) expect(Object.keys(contestants)).toContain(reference);
   });
 });

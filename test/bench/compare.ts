@@ -1,9 +1,10 @@
 import process from 'node:process';
+import { EVERY_SCENARIO } from './every-scenario.js';
 import { measure } from './measure.js';
 import { readCompareOptions, type CompareOptions } from './options.js';
+import { possible } from './possible.js';
 import { revisionOf, type Revision } from './revision.js';
 import type { Row } from './rows.js';
-import { SCENARIOS } from './scenarios.js';
 import { OURS, summarise } from './summary.js';
 import { comparisonHead, comparisonLines } from './table.js';
 
@@ -13,10 +14,12 @@ import { comparisonHead, comparisonLines } from './table.js';
  */
 async function main(): Promise<number> {
   let options: CompareOptions;
+  let rows: Row[];
   let base: Revision;
   let head: Revision;
   try {
-    options = readCompareOptions(process.argv.slice(2), SCENARIOS, OURS);
+    options = readCompareOptions(process.argv.slice(2), EVERY_SCENARIO, OURS);
+    rows = await possible(options.rows, console.error);
     base = await revisionOf(options.base);
     head = await revisionOf(options.head);
   } catch (error) {
@@ -26,7 +29,7 @@ async function main(): Promise<number> {
   console.log(`${head.name}, as times ${base.name}\n`);
   console.log(comparisonHead());
   let isBroken = false;
-  for (const row of options.rows) {
+  for (const row of rows) {
     const summary = await compareRow(row, base, head, options.pace);
     for (const line of comparisonLines(row, summary, 'base', 'head')) console.log(line);
     isBroken ||= Object.values(summary.standings).some((standing) => 'void' in standing);

@@ -3,11 +3,12 @@ import path from 'node:path';
 import process from 'node:process';
 import logUpdate from 'log-update';
 import { drawRatios, telling } from './chart.js';
+import { EVERY_SCENARIO } from './every-scenario.js';
 import { readOptions, type Options } from './options.js';
+import { possible } from './possible.js';
 import { printRecord } from './record.js';
 import type { Row } from './rows.js';
 import { run } from './run.js';
-import { SCENARIOS } from './scenarios.js';
 import type { Summary } from './summary.js';
 import { Table } from './table.js';
 
@@ -17,14 +18,16 @@ import { Table } from './table.js';
  */
 async function main(): Promise<number> {
   let options: Options;
+  let rows: Row[];
   try {
-    options = readOptions(process.argv.slice(2), SCENARIOS);
+    options = readOptions(process.argv.slice(2), EVERY_SCENARIO);
     prepare(options);
+    rows = await possible(options.rows, console.error);
   } catch (error) {
     console.error((error as Error).message);
     return 2;
   }
-  const { rows, pace, json, chart } = options;
+  const { pace, json, chart } = options;
   if (!pace.judges) console.log('A short run shows that all can be measured; how fast it is, it cannot show.\n');
   const table = new Table();
   const { record, broken } = await run(

@@ -1,17 +1,20 @@
-import process from 'node:process';
-import { EVERY_SCENARIO } from './every-scenario.js';
-import type { Scenario } from './scenario.js';
+import type { Row } from './rows.js';
 
-/** Those for which this machine has what they need. */
-export const SCENARIOS: readonly Scenario[] = await possible(EVERY_SCENARIO);
-
-/** Says of each that is left out what it lacks. */
-async function possible(scenarios: readonly Scenario[]): Promise<Scenario[]> {
-  const found: Scenario[] = [];
-  for (const scenario of scenarios) {
+/**
+ * Those rows for which this machine has what they need.
+ *
+ * @param say told of each scenario that is left out, and what it lacks
+ * @throws Error if there is none
+ */
+export async function possible(rows: readonly Row[], say: (line: string) => void): Promise<Row[]> {
+  const lacking = new Map<string, string | undefined>();
+  for (const { scenario } of rows) {
+    if (lacking.has(scenario.name)) continue;
     const missing = await scenario.whatIsMissing?.();
-    if (missing === undefined) found.push(scenario);
-    else process.stderr.write(`Left out: ${scenario.name}: ${missing}\n`);
+    lacking.set(scenario.name, missing);
+    if (missing !== undefined) say(`Left out: ${scenario.name}: ${missing}`);
   }
+  const found = rows.filter(({ scenario }) => lacking.get(scenario.name) === undefined);
+  if (found.length === 0) throw new Error('Nothing that was asked for can be measured on this machine');
   return found;
 }

@@ -13,7 +13,7 @@ const FOLDER = path.join(ROOT, 'build', 'bench');
 /** No program that is run here takes longer, in milliseconds. */
 const PATIENCE = 60_000;
 /** What the worker loads; of what there is in src, these import something. */
-const LOADED = ['scenarios.js', 'subjects/ours.js', 'retryable/application.js'];
+const LOADED = ['every-scenario.js', 'subjects/ours.js', 'retryable/application.js'];
 
 type Transpile = (out: string, options?: { from?: string; folders?: readonly string[] }) => void;
 

@@ -5,9 +5,12 @@ import type { ServerKind } from './server-kind.js';
 /** Programs that a test needs, and the Debian package that brings them. */
 export type Programs = Pick<ServerKind, 'name' | 'package' | 'binaries' | 'folders'>;
 
-/** Whether servers of this kind can be started here: undefined if they can, else one line that says what is missing. */
+/** Whether programs of this kind can be started here: undefined if they can, else one line that says what is missing. */
 export function whatIsMissing(kind: Programs): string | undefined {
-  if (process.platform !== 'linux') return `${kind.name} is tested on Linux alone, by whose /proc it can be paused`;
+  const isServer = 'args' in kind;
+  if (isServer && process.platform !== 'linux') {
+    return `${kind.name} is tested on Linux alone, by whose /proc it can be paused`;
+  }
   if (locate(kind) !== undefined) return undefined;
   return `${kind.binaries.join(' and ')} not found: apt-get install ${kind.package} (or put ${kind.name} on PATH)`;
 }
@@ -15,7 +18,7 @@ export function whatIsMissing(kind: Programs): string | undefined {
 type Describe = (title: string, suite: () => void) => void;
 
 /**
- * `describe` where servers of this kind can be started. Elsewhere the suite is skipped with one line that says why; in CI,
+ * `describe` where programs of this kind can be started. Elsewhere the suite is skipped with one line that says why; in CI,
  * which has to install what it tests, it fails.
  */
 export function whereInstalled(kind: Programs, describe: Describe & { readonly skip: Describe }): Describe {

@@ -18,7 +18,7 @@ export const BUGS: readonly Bug[] = [
     name: 'each lease is kept for ever',
     file: 'connection-pool.ts',
     from: 'const { home } = this;',
-    to: '((globalThis as { kept?: unknown[] }).kept ??= []).push(new Array(50).fill(0));\n    const { home } = this;',
+    to: '((globalThis as { kept?: unknown[] }).kept ??= []).push(new Array(500).fill(0));\n    const { home } = this;',
   },
   {
     name: 'each lease leaves a timer',

@@ -17,12 +17,14 @@ export interface Footprint {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-export async function footprint(): Promise<Footprint> {
+/** @param settle waits until the process is at rest, where it is not, as when a ping took too long while garbage was collected */
+export async function footprint(settle: () => Promise<void>): Promise<Footprint> {
   // What finalizers let go of is garbage of the next round only.
   for (let round = 0; round < 5; round++) {
     collectGarbage();
     await pause(20);
   }
+  await settle();
   const events = process.eventNames();
   return {
     heap: process.memoryUsage().heapUsed,

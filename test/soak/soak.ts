@@ -47,10 +47,10 @@ export async function soak(
   const soak = await Soak.launch(options);
   await soak.suffer(options.duration * WARM_UP, onProgress);
   await soak.rest();
-  const before = await footprint();
+  const before = await footprint(() => soak.settle());
   await soak.suffer(options.duration, (elapsed) => onProgress(elapsed + options.duration * WARM_UP, soak));
   await soak.rest();
-  const after = await footprint();
+  const after = await footprint(() => soak.settle());
   soak.faults.push(...growth(before, after, HEAP_LIMIT));
   await soak.close();
   const { faults, acts, load, pool } = soak;
@@ -121,20 +121,13 @@ export class Soak {
 
   /** Everything is well and nobody comes: the pool is full, and as many are open on all sides. */
   async rest(): Promise<void> {
-    const { pool, proxy, server, options } = this;
-    const isAtRest = (): boolean => {
-      const { open, checking, connecting, closing } = pool.stats();
-      // Of each connection both ends of both its halves; those of former ones may linger for a while.
-      if (resources().get('TCPSocketWrap') !== 4 * options.size) return false;
-      const counts = [open, proxy.open, server.sessions.length, server.connections, this.factory.live.size];
-      return counts.every((count) => count === options.size) && checking + connecting + closing === 0;
-    };
+    const { pool } = this;
     const isQuiet = (): boolean => pool.stats().leased + pool.stats().checking === 0;
     await this.hold(isQuiet, 'nothing is lent or checked');
     const used = this.listeners();
     // Replaced, they are all young: none is bad from before, and none is about to reach the end of its time.
     pool.recycle();
-    await this.hold(isAtRest, 'the pool is full and at rest');
+    await this.settle();
     this.addUp();
     const fresh = this.listeners();
     if (fresh.size > 1) this.faults.push(`new connections have different listeners: ${[...fresh].join(' and ')}`);
@@ -143,6 +136,19 @@ export class Soak {
         this.faults.push(`a used connection has these listeners: ${each}; a new one: ${[...fresh].join()}`);
       }
     }
+  }
+
+  async settle(): Promise<void> {
+    await this.hold(() => this.isAtRest(), 'the pool is full and at rest');
+  }
+
+  private isAtRest(): boolean {
+    const { pool, proxy, server, options } = this;
+    const { open, checking, connecting, closing } = pool.stats();
+    // Of each connection both ends of both its halves; those of former ones may linger for a while.
+    if (resources().get('TCPSocketWrap') !== 4 * options.size) return false;
+    const counts = [open, proxy.open, server.sessions.length, server.connections, this.factory.live.size];
+    return counts.every((count) => count === options.size) && checking + connecting + closing === 0;
   }
 
   private async hold(condition: () => boolean, what: string): Promise<void> {
