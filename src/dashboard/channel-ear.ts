@@ -1,5 +1,5 @@
 import { subscribe, tracingChannel, unsubscribe, type TracingChannelSubscribers } from 'node:diagnostics_channel';
-import type { AcquireEvent, DiscardEvent, KeepaliveEvent, LeakEvent, UseEvent } from '../pool/channels.js';
+import type { AcquireEvent, DiscardEvent, KeepaliveEvent, LeakEvent, PoolEvent, UseEvent } from '../pool/channels.js';
 import { isConnectionError } from '../pool/connection-error.js';
 
 /** What is told of a retry, as far as it matters here. */
@@ -12,9 +12,9 @@ export interface Retried {
 /** Whoever wants to know what pools do not count. */
 export interface Heard {
   /** Somebody has a connection, or an error in its place. */
-  waited(pool: string, milliseconds: number): void;
+  waited(event: PoolEvent, milliseconds: number): void;
   /** A connection is broken, and this is why. */
-  broken(pool: string, error: unknown): void;
+  broken(event: PoolEvent, error: unknown): void;
   leaked(event: LeakEvent): void;
   retried(event: Retried): void;
   gaveUp(event: Retried): void;
@@ -31,31 +31,31 @@ export function listen(heard: Heard, now: () => number): () => void {
     // By then it is known whether he must wait; no time has passed since he asked.
     end: (event) => {
       if (event.waits) begun.set(event, now());
-      else heard.waited(event.pool, 0);
+      else heard.waited(event, 0);
     },
     asyncEnd: (event) => {
       const start = begun.get(event);
       // Else it had begun before anybody listened.
-      if (start !== undefined) heard.waited(event.pool, now() - start);
+      if (start !== undefined) heard.waited(event, now() - start);
     },
   };
   const channels: Array<[name: string, onMessage: (message: never) => void]> = [
     [
       'tracing:nestjs-connection-pool:use:error',
-      ({ pool, error }: UseEvent) => {
-        if (isConnectionError(error)) heard.broken(pool, error);
+      (event: UseEvent) => {
+        if (isConnectionError(event.error)) heard.broken(event, event.error);
       },
     ],
     [
       'nestjs-connection-pool:keepalive',
-      ({ pool, error }: KeepaliveEvent) => {
-        if (error !== undefined) heard.broken(pool, error);
+      (event: KeepaliveEvent) => {
+        if (event.error !== undefined) heard.broken(event, event.error);
       },
     ],
     [
       'nestjs-connection-pool:discard',
-      ({ pool, error }: DiscardEvent) => {
-        if (error !== undefined) heard.broken(pool, error);
+      (event: DiscardEvent) => {
+        if (event.error !== undefined) heard.broken(event, event.error);
       },
     ],
     ['nestjs-connection-pool:leak', (event: LeakEvent) => heard.leaked(event)],

@@ -9,6 +9,7 @@ import { WaitTimes } from './wait-times.js';
 /** What the page asks of a pool. */
 export interface SampledPool {
   readonly name: string;
+  readonly id: symbol;
   readonly size: { readonly min: number; readonly max: number };
   stats(): PoolStats;
   inspect(): ConnectionInfo[];

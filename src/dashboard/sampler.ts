@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../pool/clock.js';
 import { formatDuration } from '../pool/duration.js';
-import type { LeakEvent } from '../pool/channels.js';
+import type { LeakEvent, PoolEvent } from '../pool/channels.js';
 import { listen, type Heard, type Retried } from './channel-ear.js';
 import type { Frame, HappeningKind, Snapshot } from './frames.js';
 import { Happenings } from './happenings.js';
@@ -83,17 +83,18 @@ class Run implements Heard {
     return { at, since, times, pools, happenings: happenings.all };
   }
 
-  waited(pool: string, milliseconds: number): void {
-    this.samplers.get(pool)?.waits.add(milliseconds);
+  waited(event: PoolEvent, milliseconds: number): void {
+    this.samplerOf(event)?.waits.add(milliseconds);
   }
 
-  broken(pool: string, error: unknown): void {
-    const sampler = this.samplers.get(pool);
+  broken(event: PoolEvent, error: unknown): void {
+    const sampler = this.samplerOf(event);
     if (sampler !== undefined) sampler.lossCause ??= error;
   }
 
-  leaked({ pool, heldFor, origin, collected }: LeakEvent): void {
-    if (!this.samplers.has(pool)) return;
+  leaked(event: LeakEvent): void {
+    if (this.samplerOf(event) === undefined) return;
+    const { pool, heldFor, origin, collected } = event;
     const held = formatDuration(heldFor);
     const text = collected ? `a lease was garbage-collected after ${held}` : `a lease has been held for ${held}`;
     this.happenings.add(Math.round(this.clock.now()), 'leak', pool, text, origin);
@@ -105,6 +106,12 @@ class Run implements Heard {
 
   gaveUp(event: Retried): void {
     note(this.givenUp, event);
+  }
+
+  /** Another application of the process may have a pool of the same name. */
+  private samplerOf({ pool, poolId }: PoolEvent): PoolSampler | undefined {
+    const sampler = this.samplers.get(pool);
+    return sampler?.pool.id === poolId ? sampler : undefined;
   }
 
   private next(): Timer {

@@ -8,9 +8,11 @@ import type { SizeBounds } from './settings.js';
  */
 
 /** What all events carry. */
-interface PoolEvent {
+export interface PoolEvent {
   /** The pool's name. */
   readonly pool: string;
+  /** Its `id`, which tells it from others of its name. */
+  readonly poolId: symbol;
 }
 
 /** Somebody asks for a connection. */

@@ -11,7 +11,7 @@ import { isLeased, State, type PooledConnection } from './pooled-connection.js';
 import { Readiness } from './readiness.js';
 import { Returns } from './returns.js';
 import { readSignal, readSize, readTimeout, resolveSettings } from './settings.js';
-import type { PoolSettings, PoolSize, ResolvedSettings, SizeBounds } from './settings.js';
+import type { OwnSettings, PoolSettings, PoolSize, SizeBounds } from './settings.js';
 import { Shutdown } from './shutdown.js';
 import { Span } from './span.js';
 import { Totals, type ConnectionInfo, type PoolStats } from './stats.js';
@@ -32,7 +32,9 @@ import { WaitQueue, type Wait, type Waiter } from './wait-queue.js';
  */
 export class ConnectionPool<C> implements AsyncDisposable {
   readonly name: string;
-  private readonly settings: ResolvedSettings;
+  /** Tells it from others of its name, as two applications in one process may have: what the channels call `poolId`. */
+  readonly id: symbol;
+  private readonly settings: OwnSettings;
   private readonly log: PoolLog;
   private readonly totals = new Totals();
   private readonly stock: Stock<C>;
@@ -52,7 +54,9 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   /** @throws PoolSettingsError which lists every fault of the settings and of the factory */
   constructor(factory: ConnectionFactory<C>, settings: PoolSettings = {}) {
-    this.settings = resolveSettings(factory, settings);
+    const resolved = resolveSettings(factory, settings);
+    this.id = Symbol(resolved.name);
+    this.settings = { ...resolved, id: this.id };
     const { name, clock, logger, acquireTimeout, maxWaiting, leakDetection } = this.settings;
     const { connectionErrors, checkAfterIdle } = this.settings;
     this.name = name;
@@ -190,7 +194,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     const bounds = readSize(this.name, size);
     this.stock.resize(bounds);
     this.changed();
-    if (RESIZE.hasSubscribers) RESIZE.publish({ pool: this.name, size: bounds });
+    if (RESIZE.hasSubscribers) RESIZE.publish({ pool: this.name, poolId: this.id, size: bounds });
   }
 
   /** Replaces every connection: idle ones now, leased ones on return. For after a failover, or a change of password. */
@@ -325,7 +329,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
     options: AcquireOptions | undefined,
     method: BorrowMethod,
   ): PoolLease<C> | Promise<PoolLease<C>> {
-    const event: AcquireEvent = { pool: this.name, waits: false };
+    const event: AcquireEvent = { pool: this.name, poolId: this.id, waits: false };
     ACQUIRE.start.publish(event);
     try {
       const wait = this.readWait(options, method);
@@ -384,7 +388,7 @@ export class ConnectionPool<C> implements AsyncDisposable {
 
   /** Tells of a lease that begins, when all else is done: who is told may call the pool, and even close the connection. */
   private observe(entry: PooledConnection<C>): void {
-    const use: UseEvent = { pool: this.name };
+    const use: UseEvent = { pool: this.name, poolId: this.id };
     entry.use = use;
     USE.start.publish(use);
     USE.end.publish(use);

@@ -8,7 +8,7 @@ import { HookCall } from './hook-call.js';
 import { Outage } from './outage.js';
 import type { PoolLog } from './pool-log.js';
 import { isGone, PooledConnection, State, type Census } from './pooled-connection.js';
-import type { ResolvedSettings } from './settings.js';
+import type { OwnSettings } from './settings.js';
 import { Span } from './span.js';
 import type { Totals } from './stats.js';
 
@@ -41,7 +41,7 @@ export class Filler<C> {
 
   constructor(
     private readonly factory: ConnectionFactory<C>,
-    private readonly settings: ResolvedSettings,
+    private readonly settings: OwnSettings,
     private readonly clock: Clock,
     private readonly entries: Set<PooledConnection<C>>,
     private readonly census: Census,
@@ -196,9 +196,11 @@ export class Filler<C> {
     const entry = new PooledConnection<C>(++this.begun);
     this.entries.add(entry);
     this.census.enter();
-    const { name, connectTimeout } = this.settings;
+    const { name, id, connectTimeout } = this.settings;
     const attempt = this.failures + 1;
-    const span = Span.isHeard(CONNECT) ? new Span<ConnectEvent>(CONNECT, { pool: name, attempt }) : undefined;
+    const span = Span.isHeard(CONNECT)
+      ? new Span<ConnectEvent>(CONNECT, { pool: name, poolId: id, attempt })
+      : undefined;
     const fail = (error: unknown): void => {
       span?.fail(error);
       span?.asyncEnd();

@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 import { Deadlines, type Deadline } from './deadlines.js';
 import type { PoolLog } from './pool-log.js';
 import { State, type PooledConnection } from './pooled-connection.js';
-import type { ResolvedSettings } from './settings.js';
+import type { OwnSettings } from './settings.js';
 
 /** What is known of one lease. It must not refer to the lease itself, or that would never be collected. */
 class LeakRecord<C> implements Deadline {
@@ -28,7 +28,7 @@ export class LeakWatch<C> {
 
   /** @param lost called with a connection whose lease was garbage-collected */
   constructor(
-    private readonly settings: ResolvedSettings,
+    private readonly settings: OwnSettings,
     private readonly clock: Clock,
     private readonly log: PoolLog,
     lost: (entry: PooledConnection<C>) => void,
@@ -78,7 +78,8 @@ export class LeakWatch<C> {
 
   private tell(record: LeakRecord<C>, collected: boolean): void {
     if (!LEAK.hasSubscribers) return;
-    LEAK.publish({ pool: this.settings.name, heldFor: this.age(record), origin: record.origin, collected });
+    const { name, id } = this.settings;
+    LEAK.publish({ pool: name, poolId: id, heldFor: this.age(record), origin: record.origin, collected });
   }
 
   private age(record: LeakRecord<C>): number {

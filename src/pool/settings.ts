@@ -121,6 +121,12 @@ export interface ResolvedSettings {
   readonly clock: Clock;
 }
 
+/** What one pool is made with. */
+export interface OwnSettings extends ResolvedSettings {
+  /** Tells the pool from others of its name, as two applications in one process may have. */
+  readonly id: symbol;
+}
+
 /** A size in its normal form; a pool of fixed size has both alike. */
 export interface SizeBounds {
   readonly min: number;

@@ -9,7 +9,7 @@ import { Filler } from './filler.js';
 import { IdleQueue } from './idle-queue.js';
 import type { PoolLog } from './pool-log.js';
 import { Census, isGone, nameOf, State, type PooledConnection } from './pooled-connection.js';
-import type { ResolvedSettings, SizeBounds } from './settings.js';
+import type { OwnSettings, SizeBounds } from './settings.js';
 import type { ConnectionInfo, Totals } from './stats.js';
 import { Upkeep } from './upkeep.js';
 import { Watcher } from './watcher.js';
@@ -58,7 +58,7 @@ export class Stock<C> {
 
   constructor(
     private readonly factory: ConnectionFactory<C>,
-    private readonly settings: ResolvedSettings,
+    private readonly settings: OwnSettings,
     private readonly clock: Clock,
     private readonly totals: Totals,
     private readonly log: PoolLog,
@@ -147,7 +147,8 @@ export class Stock<C> {
   }
 
   private tellPinged(error: unknown): void {
-    if (KEEPALIVE.hasSubscribers) KEEPALIVE.publish({ pool: this.settings.name, error });
+    const { name, id } = this.settings;
+    if (KEEPALIVE.hasSubscribers) KEEPALIVE.publish({ pool: name, poolId: id, error });
   }
 
   /** Resets a connection that comes back from a lease. */
@@ -213,7 +214,8 @@ export class Stock<C> {
   }
 
   private tellDiscarded(reason: CloseReason, error: unknown): void {
-    if (DISCARD.hasSubscribers) DISCARD.publish({ pool: this.settings.name, reason, error });
+    const { name, id } = this.settings;
+    if (DISCARD.hasSubscribers) DISCARD.publish({ pool: name, poolId: id, reason, error });
   }
 
   /** Closes it for what it is doomed to, or else for this reason. */

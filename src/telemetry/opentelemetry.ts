@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { metrics, trace, type Attributes, type MeterProvider, type TracerProvider } from '@opentelemetry/api';
 import { ConnectionPools } from '../module/connection-pools.js';
-import type { ObservedPool } from './observed-pool.js';
+import { OwnPools, type ObservedPool } from './observed-pool.js';
 import { meterPools } from './pool-meter.js';
 import { tracePools } from './pool-tracer.js';
 
@@ -41,13 +41,10 @@ export function instrumentPools(pools: Iterable<ObservedPool>, options: OpenTele
   const { meterProvider = metrics.getMeterProvider(), tracerProvider = trace.getTracerProvider() } = options;
   const { prefix = 'db.client.connection', attributes = () => ({}) } = options;
   const attributesOf = (pool: string): Attributes => ({ [`${prefix}.pool.name`]: pool, ...attributes(pool) });
-  const isOurs = (name: string): boolean => {
-    for (const pool of pools) if (pool.name === name) return true;
-    return false;
-  };
+  const ours = new OwnPools(pools);
   const stops = [
-    meterPools(meterProvider.getMeter(SCOPE), pools, { prefix, attributesOf, isOurs }),
-    tracePools(tracerProvider.getTracer(SCOPE), { attributesOf, isOurs }),
+    meterPools(meterProvider.getMeter(SCOPE), pools, { prefix, attributesOf, ours }),
+    tracePools(tracerProvider.getTracer(SCOPE), { attributesOf, ours }),
   ];
   return () => {
     for (const stop of stops) stop();

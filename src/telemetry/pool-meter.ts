@@ -1,13 +1,13 @@
 import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/api';
-import { observable, type ObservedPool } from './observed-pool.js';
+import { observable, type ObservedPool, type OwnPools } from './observed-pool.js';
 import { observeTimes } from './pool-times.js';
 
 /** How pools are named. */
 export interface PoolNaming {
   readonly prefix: string;
   attributesOf(pool: string): Attributes;
-  /** What happens in other pools of the process is none of ours. */
-  isOurs(pool: string): boolean;
+  /** What happens in other pools of the process is none of theirs. */
+  readonly ours: OwnPools;
 }
 
 /** In seconds. Those of the conventions, and some more, for a lease is taken within microseconds. */
@@ -18,7 +18,7 @@ const BOUNDARIES = [0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30];
  * @returns stops it
  */
 export function meterPools(meter: Meter, pools: Iterable<ObservedPool>, naming: PoolNaming): () => void {
-  const { prefix, attributesOf, isOurs } = naming;
+  const { prefix, attributesOf, ours } = naming;
   const connections = (name: string, description: string) =>
     meter.createObservableUpDownCounter(`${prefix}.${name}`, { unit: '{connection}', description });
   const count = connections('count', 'Connections that are open, by whether they are idle or used');
@@ -60,14 +60,14 @@ export function meterPools(meter: Meter, pools: Iterable<ObservedPool>, naming: 
   const waitTime = time('wait_time', 'How long it took to get a connection from the pool');
   const useTime = time('use_time', 'How long a connection was held');
   const stopTimes = observeTimes({
-    connected: ({ pool, error }, seconds) => {
-      if (error === undefined && isOurs(pool)) createTime.record(seconds, attributesOf(pool));
+    connected: (event, seconds) => {
+      if (event.error === undefined && ours.has(event)) createTime.record(seconds, attributesOf(event.pool));
     },
-    waited: ({ pool, error }, seconds) => {
-      if (error === undefined && isOurs(pool)) waitTime.record(seconds, attributesOf(pool));
+    waited: (event, seconds) => {
+      if (event.error === undefined && ours.has(event)) waitTime.record(seconds, attributesOf(event.pool));
     },
-    used: ({ pool }, seconds) => {
-      if (isOurs(pool)) useTime.record(seconds, attributesOf(pool));
+    used: (event, seconds) => {
+      if (ours.has(event)) useTime.record(seconds, attributesOf(event.pool));
     },
   });
   return () => {

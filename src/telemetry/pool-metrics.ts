@@ -74,12 +74,6 @@ export class PoolMetrics {
     this.giveUps = this.counter('give_ups_total', 'Calls that failed for good though their error was one to retry');
   }
 
-  /** Whether this is one of the pools. What happens in others of the process is none of ours. */
-  has(name: string): boolean {
-    for (const pool of this.pools) if (pool.name === name) return true;
-    return false;
-  }
-
   unregister(): void {
     for (const name of this.names) this.registry.removeSingleMetric(name);
   }

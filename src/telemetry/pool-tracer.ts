@@ -17,15 +17,15 @@ interface Retried {
  * A span for whoever waits for a connection, and for each connect; and on the span in which a call is retried, how often.
  * @returns stops it
  */
-export function tracePools(tracer: Tracer, naming: Pick<PoolNaming, 'attributesOf' | 'isOurs'>): () => void {
-  const { attributesOf, isOurs } = naming;
+export function tracePools(tracer: Tracer, naming: Pick<PoolNaming, 'attributesOf' | 'ours'>): () => void {
+  const { attributesOf, ours } = naming;
   const asked = new WeakMap<AcquireEvent, { readonly at: number; readonly context: Context }>();
   const waits = new WeakMap<AcquireEvent, Span>();
   const connects = new WeakMap<ConnectEvent, Span>();
 
   const acquire: Partial<TracingChannelSubscribers<AcquireEvent>> = {
     start: (event) => {
-      if (isOurs(event.pool)) asked.set(event, { at: Date.now(), context: context.active() });
+      if (ours.has(event)) asked.set(event, { at: Date.now(), context: context.active() });
     },
     // Who gets a connection at once has not waited, and a span each would be too many.
     end: (event) => {
@@ -38,7 +38,7 @@ export function tracePools(tracer: Tracer, naming: Pick<PoolNaming, 'attributesO
   };
   const connect: Partial<TracingChannelSubscribers<ConnectEvent>> = {
     start: (event) => {
-      if (!isOurs(event.pool)) return;
+      if (!ours.has(event)) return;
       const attributes = { ...attributesOf(event.pool), 'connection_pool.connect.attempt': event.attempt };
       // Of its own: whoever set it off may be gone before it is open, and the connection is for whoever comes first.
       connects.set(event, tracer.startSpan('connection_pool.connect', { root: true, attributes }));

@@ -9,7 +9,8 @@ import {
 } from '@nestjs/common';
 import { register, type Registry } from 'prom-client';
 import { ConnectionPools } from '../module/connection-pools.js';
-import type { ObservedPool } from './observed-pool.js';
+import type { AcquireEvent, ConnectEvent } from '../pool/channels.js';
+import { OwnPools, type ObservedPool } from './observed-pool.js';
 import { PoolMetrics } from './pool-metrics.js';
 import { observeTimes } from './pool-times.js';
 
@@ -49,15 +50,16 @@ const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 export function collectPools(pools: Iterable<ObservedPool>, options: PrometheusOptions = {}): () => void {
   const { registry = register, prefix = 'connection_pool_', buckets = BUCKETS } = options;
   const metrics = new PoolMetrics(pools, registry, prefix, buckets);
+  const ours = new OwnPools(pools);
   const stopTimes = observeTimes({
-    connected: ({ pool, error }, seconds) => {
-      if (metrics.has(pool)) metrics.connect.observe({ pool, outcome: outcomeOf(error) }, seconds);
+    connected: (event, seconds) => {
+      if (ours.has(event)) metrics.connect.observe(labelsOf(event), seconds);
     },
-    waited: ({ pool, error }, seconds) => {
-      if (metrics.has(pool)) metrics.wait.observe({ pool, outcome: outcomeOf(error) }, seconds);
+    waited: (event, seconds) => {
+      if (ours.has(event)) metrics.wait.observe(labelsOf(event), seconds);
     },
-    used: ({ pool }, seconds) => {
-      if (metrics.has(pool)) metrics.use.observe({ pool }, seconds);
+    used: (event, seconds) => {
+      if (ours.has(event)) metrics.use.observe({ pool: event.pool }, seconds);
     },
   });
   const onRetry = (event: unknown): void => metrics.retries.inc({ method: methodOf(event) });
@@ -76,8 +78,8 @@ function methodOf(event: unknown): string {
   return (event as { readonly method: string }).method;
 }
 
-function outcomeOf(error: unknown): 'ok' | 'error' {
-  return error === undefined ? 'ok' : 'error';
+function labelsOf({ pool, error }: AcquireEvent | ConnectEvent): { pool: string; outcome: 'ok' | 'error' } {
+  return { pool, outcome: error === undefined ? 'ok' : 'error' };
 }
 
 /**

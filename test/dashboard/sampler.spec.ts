@@ -251,7 +251,7 @@ describe('the sampler', () => {
     await clock.advance(60_000);
     await next();
     expect(told('renewed')).toEqual(['1 connection closed to be renewed (expired)']);
-    const event = { pool: pool.name, heldFor: 3_000, origin: 'at mail.js:1', collected: true };
+    const event = { pool: pool.name, poolId: pool.id, heldFor: 3_000, origin: 'at mail.js:1', collected: true };
     channel('nestjs-connection-pool:leak').publish(event);
     await next();
     expect(told('leak')).toEqual(['a lease was garbage-collected after 3 s']);
@@ -313,16 +313,21 @@ describe('the sampler', () => {
     expect([...told('failed connect'), ...told('down')]).toEqual([expect.stringContaining('refused')]);
   });
 
-  test('minds its own pools alone, whatever others of the process say', async () => {
+  test.each(['other', 'mail'])('minds its own pools alone, whatever one that is called %s says', async (name) => {
     const { clock, next, told } = await bench();
-    const other = new ConnectionPool(new ScriptedFactory({ clock }), { name: 'other', clock, size: 1, logger: QUIET });
+    const settings = { name, clock, size: 1, logger: QUIET, leakDetection: 10 };
+    const other = new ConnectionPool(new ScriptedFactory({ clock }), settings);
     await clock.run(other.ready());
     const waiting = other.acquire();
     const broken = other.use(() => Promise.reject(new ConnectionError('broken'))).catch(() => undefined);
     (await waiting).release();
     await broken;
-    await next();
-    expect(told('lost')).toEqual([]);
+    const leaked = await clock.run(other.acquire());
+    await clock.advance(20);
+    const { pools } = await next();
+    expect([told('lost'), told('leak')]).toEqual([[], []]);
+    expect(pools[0]!.point).toMatchObject({ p50: null, p99: null });
+    leaked.release();
     await clock.run(other.close());
   });
 

@@ -48,8 +48,8 @@ describe('The channel of acquire', () => {
     const told = trace('acquire');
     await pool.acquire();
     expect(told).toEqual([
-      ['start', { pool: 'ledger', waits: false }],
-      ['end', { pool: 'ledger', waits: false }],
+      ['start', { pool: 'ledger', poolId: pool.id, waits: false }],
+      ['end', { pool: 'ledger', poolId: pool.id, waits: false }],
     ]);
   });
 
@@ -63,7 +63,7 @@ describe('The channel of acquire', () => {
     await clock.settle();
     expect(fate.state).toBe('resolved');
     expect(stages(told)).toEqual(['start', 'end', 'asyncStart', 'asyncEnd']);
-    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', waits: true });
+    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', poolId: pool.id, waits: true });
   });
 
   test('tells of one whose time is up, with what he is told', async () => {
@@ -73,7 +73,7 @@ describe('The channel of acquire', () => {
     const fate = fateOf(pool.acquire());
     await clock.advance(100);
     expect(stages(told)).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
-    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', waits: true, error: fate.error });
+    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', poolId: pool.id, waits: true, error: fate.error });
   });
 
   test('tells of one who is turned away at once', async () => {
@@ -82,7 +82,7 @@ describe('The channel of acquire', () => {
     const told = trace('acquire');
     const error = await rejection(pool.use(() => undefined));
     expect(stages(told)).toEqual(['start', 'error', 'end']);
-    expect(told[1]![1]).toMatchObject({ pool: 'ledger', error });
+    expect(told[1]![1]).toMatchObject({ pool: 'ledger', poolId: pool.id, error });
   });
 
   test('lets an observer call the pool, at any stage, and nobody is overtaken', async () => {
@@ -126,7 +126,7 @@ describe('The channel of use', () => {
         lease.discard();
       }
       expect(stages(told)).toEqual(['start', 'end', 'asyncStart', 'asyncEnd']);
-      expect(told.at(-1)![1]).toEqual({ pool: 'ledger' });
+      expect(told.at(-1)![1]).toEqual({ pool: 'ledger', poolId: pool.id });
     },
   );
 
@@ -136,7 +136,7 @@ describe('The channel of use', () => {
     const error = new Error('work');
     await rejection(pool.use(() => Promise.reject(error)));
     expect(stages(told)).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
-    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', error });
+    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', poolId: pool.id, error });
   });
 
   test('tells of a lease that is discarded, and of one that had to be waited for', async () => {
@@ -179,8 +179,8 @@ describe('The channel of connect', () => {
       'asyncStart',
       'asyncEnd',
     ]);
-    expect(told[2]![1]).toEqual({ pool: 'ledger', attempt: 1, error: down });
-    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', attempt: 2 });
+    expect(told[2]![1]).toEqual({ pool: 'ledger', poolId: pool.id, attempt: 1, error: down });
+    expect(told.at(-1)![1]).toEqual({ pool: 'ledger', poolId: pool.id, attempt: 2 });
   });
 
   test('tells of one that is given up', async () => {
@@ -203,9 +203,9 @@ describe('The other channels', () => {
     await clock.settle();
     await pool.close();
     expect(told).toEqual([
-      { pool: 'ledger', reason: 'broken' },
-      { pool: 'ledger', reason: 'shutdown' },
-      { pool: 'ledger', reason: 'shutdown' },
+      { pool: 'ledger', poolId: pool.id, reason: 'broken' },
+      { pool: 'ledger', poolId: pool.id, reason: 'shutdown' },
+      { pool: 'ledger', poolId: pool.id, reason: 'shutdown' },
     ]);
   });
 
@@ -219,7 +219,9 @@ describe('The other channels', () => {
     lease.connection.die(leased);
     lease.release();
     await clock.settle();
-    expect(told).toEqual([reset, idle, leased].map((error) => ({ pool: 'ledger', reason: 'broken', error })));
+    expect(told).toEqual(
+      [reset, idle, leased].map((error) => ({ pool: 'ledger', poolId: pool.id, reason: 'broken', error })),
+    );
   });
 
   test('tell of a connection that comes too late', async () => {
@@ -228,19 +230,19 @@ describe('The other channels', () => {
     const told = listen('discard');
     pool.start();
     await clock.advance(300);
-    expect(told).toEqual([{ pool: 'ledger', reason: 'surplus' }]);
+    expect(told).toEqual([{ pool: 'ledger', poolId: pool.id, reason: 'surplus' }]);
   });
 
   test('tell of pings, and what they failed with', async () => {
-    const { factory, clock } = await filled({ size: 1, keepalive: 1_000 }, ['keepalive']);
+    const { factory, clock, pool } = await filled({ size: 1, keepalive: 1_000 }, ['keepalive']);
     const told = listen('keepalive');
     await clock.advance(1_000);
     const silent = new Error('silent');
     factory.next('keepalive', { fail: silent });
     await clock.advance(1_000);
     expect(told).toEqual([
-      { pool: 'ledger', error: undefined },
-      { pool: 'ledger', error: silent },
+      { pool: 'ledger', poolId: pool.id, error: undefined },
+      { pool: 'ledger', poolId: pool.id, error: silent },
     ]);
   });
 
@@ -248,7 +250,7 @@ describe('The other channels', () => {
     const { pool } = await filled({ size: 2 });
     const told = listen('resize');
     pool.resize({ min: 1, max: 4 });
-    expect(told).toEqual([{ pool: 'ledger', size: { min: 1, max: 4 } }]);
+    expect(told).toEqual([{ pool: 'ledger', poolId: pool.id, size: { min: 1, max: 4 } }]);
   });
 
   test('tell of retries, and of giving up', async () => {

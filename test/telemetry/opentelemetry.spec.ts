@@ -147,10 +147,10 @@ describe('spans', () => {
     stop();
   });
 
-  test('there is none for what happens in other pools of the process', async () => {
+  test.each(['another', 'the same'])('there is none for what happens in pools of others, of %s name', async (which) => {
     const { meterProvider, tracerProvider, spans } = sdk();
     await using pool = poolOf('mail', 1);
-    await using other = poolOf('other', 1);
+    await using other = poolOf(which === 'another' ? 'other' : 'mail', 1);
     const stop = instrumentPools([pool], { meterProvider, tracerProvider });
     await Promise.all([other.use(() => undefined), other.use(() => undefined)]);
     expect(spans.getFinishedSpans()).toEqual([]);

@@ -85,8 +85,9 @@ describe('metrics of pools', () => {
     const registry = new Registry();
     await using mail = poolOf('mail', 1);
     await using other = poolOf('other', 1);
+    await using namesake = poolOf('mail', 1);
     const stop = collectPools([mail], { registry, prefix: 'my_', buckets: [0.5, 60] });
-    await Promise.all([mail.use(() => undefined), mail.use(() => undefined), other.use(() => undefined)]);
+    await Promise.all([mail, mail, other, namesake].map((pool) => pool.use(() => undefined)));
     const samples = await scrape(registry);
     expect(samples).toMatchObject({
       'my_connect_seconds_count{pool="mail",outcome="ok"}': 1,
