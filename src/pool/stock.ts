@@ -182,7 +182,8 @@ export class Stock<C> {
   loseUnusable(entry: PooledConnection<C>, error?: unknown): void {
     noteBrokenBy(error);
     if (isGone(entry)) return;
-    const why = this.factory.isUsable === undefined ? 'it ended, or got bytes that nobody had asked for' : 'isUsable()';
+    const asksFactory = this.factory.isUsable !== undefined;
+    const why = asksFactory ? "its factory's isUsable() says so" : 'it ended, or got bytes that nobody had asked for';
     this.lose(entry, new ConnectionError(`The connection is no longer usable: ${why}`), 'mishap');
   }
 

@@ -62,6 +62,21 @@ describe('N7: what a pool logs', () => {
     await pool.close();
   });
 
+  test('a connection that its factory does not want to lend any more', async () => {
+    const clock = new VirtualClock();
+    const { logger, lines } = noting();
+    const factory = new ScriptedFactory({ clock, hooks: ['isUsable'] });
+    await using pool = new ConnectionPool(factory, { name: 'mail', size: 1, logger, clock });
+    await pool.ready();
+    await clock.advance(5_000);
+    factory.opened[0]!.usable = false;
+    expect(pool.tryAcquire()).toBeUndefined();
+    await clock.settle();
+    expect(lines).toEqual([
+      `warn: Pool "mail" lost a connection: The connection is no longer usable: its factory's isUsable() says so`,
+    ]);
+  });
+
   test('connections lost in the same turn make one line', async () => {
     const { pool, factory, clock, lines } = bench({ size: 5 });
     await pool.ready();
