@@ -13,10 +13,11 @@ import { ConnectionPool, isConnectionError, type ConnectionFactory } from '../..
 import { unhandledDuring } from '../pool/rejections.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { PrivateServer } from '../servers/private-server.js';
-import { rabbitmq, rabbitmqctl } from '../servers/rabbitmq.js';
+import { rabbitmq, rabbitmqctl, rabbitmqWithTls } from '../servers/rabbitmq.js';
 import { establishedTo } from '../servers/sockets.js';
 import { pause, until } from '../until.js';
 import { conformance, type Subject } from './conformance.js';
+import { overTls } from './over-tls.js';
 import { SilentServer } from './silent-server.js';
 
 function connections(port: number, options: AmqpConnectionOptions = {}): AmqpConnectionFactory {
@@ -200,6 +201,15 @@ conformance<Channel>({
     if (establishedTo(server.port) === 0) return 0;
     return Number(await rabbitmqctl(server, 'eval', 'length(rabbit_channel:list_local()).'));
   },
+});
+
+overTls<ChannelModel>({
+  name: 'AmqpConnectionFactory',
+  kind: rabbitmqWithTls,
+  factory: (port, hostname, ca) =>
+    connections(port, { protocol: 'amqps', hostname, socketOptions: ca === undefined ? {} : { ca } }),
+  serve: onChannel((channel) => channel.checkExchange('amq.direct')),
+  dawdle: onChannel(askOnAndOn),
 });
 
 whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {

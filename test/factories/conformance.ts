@@ -13,7 +13,7 @@ import { unhandledDuring } from '../pool/rejections.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { PrivateServer } from '../servers/private-server.js';
 import type { ServerKind } from '../servers/server-kind.js';
-import { establishedTo } from '../servers/sockets.js';
+import { establishedTo, heldTo } from '../servers/sockets.js';
 import { pause, until } from '../until.js';
 import { SilentServer } from './silent-server.js';
 
@@ -208,6 +208,7 @@ export function conformance<C>(subject: Subject<C>): void {
       server.pause();
       await pool.close();
       expect(establishedTo(server.port)).toBe(0);
+      await until(() => heldTo(server.port) === 0, 'no socket is held any more', PATIENCE);
       server.resume();
       await nothingIsLeft();
     });

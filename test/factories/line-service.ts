@@ -1,10 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import type { Socket } from 'node:net';
 import { generate } from 'selfsigned';
 import { ConnectionError } from '../../src/index.js';
 import { accepted, greeted } from '../servers/greeting.js';
 import { nodeProgram } from '../servers/node-program.js';
+import { withPem } from '../servers/pem.js';
 import { send } from '../servers/processes.js';
 import type { ServerKind } from '../servers/server-kind.js';
 import type { Subject } from './conformance.js';
@@ -12,6 +11,8 @@ import type { Subject } from './conformance.js';
 /** A certificate for localhost, and its key. */
 export const pem = await generate([{ name: 'commonName', value: 'localhost' }], {
   keyType: 'ec',
+  // Its default, SHA-1, Erlang takes for none.
+  algorithm: 'sha256',
   extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
 });
 
@@ -19,13 +20,7 @@ export const pem = await generate([{ name: 'commonName', value: 'localhost' }], 
 export function lineService(mode?: 'tls' | 'starttls'): ServerKind {
   const name = mode === undefined ? 'a line server' : `a line server with ${mode}`;
   const ping = mode === 'tls' ? accepted : (port: number) => greeted(port, /^HELLO/);
-  return {
-    ...nodeProgram(name, 'line-server.js', ping, mode === undefined ? [] : [mode]),
-    prepare: ({ folder }) => {
-      writeFileSync(path.join(folder, 'key.pem'), pem.private);
-      writeFileSync(path.join(folder, 'cert.pem'), pem.cert);
-    },
-  };
+  return withPem(nodeProgram(name, 'line-server.js', ping, mode === undefined ? [] : [mode]), pem);
 }
 
 /** The next line that the other side says, after this has been said to it. */

@@ -3,10 +3,12 @@ import type { MqttClient, Packet } from 'mqtt';
 import { MqttConnectionFactory, type MqttConnectionOptions } from '../../src/factories/mqtt.js';
 import { ConnectionPool, isConnectionError } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
+import { accepted } from '../servers/greeting.js';
 import { mosquitto } from '../servers/mosquitto.js';
 import { PrivateServer } from '../servers/private-server.js';
 import { pause, until } from '../until.js';
 import { conformance } from './conformance.js';
+import { overTls } from './over-tls.js';
 import { SilentServer } from './silent-server.js';
 
 const kind = mosquitto({ ann: 'secret' }, 'user ann\ntopic readwrite #\ntopic deny forbidden');
@@ -27,18 +29,24 @@ async function hears(client: MqttClient, topic: string): Promise<boolean> {
   return heard;
 }
 
+function serve(client: MqttClient): Promise<unknown> {
+  return client.publishAsync('served', '7', { qos: 1 });
+}
+
+async function dawdle(client: MqttClient): Promise<void> {
+  for (;;) {
+    await client.publishAsync('dawdling', '7', { qos: 1 });
+    await pause(5);
+  }
+}
+
 conformance<MqttClient>({
   name: 'MqttConnectionFactory',
   kind,
   factory,
   stranger: { factory: (port) => factory(port, { password: 'wrong' }), error: /Connection refused: Not authorized/ },
-  serve: (client) => client.publishAsync('served', '7', { qos: 1 }),
-  dawdle: async (client) => {
-    for (;;) {
-      await client.publishAsync('dawdling', '7', { qos: 1 });
-      await pause(5);
-    }
-  },
+  serve,
+  dawdle,
   mistakes: {
     'a topic that he may not publish to': (client) => client.publishAsync('forbidden', '7', { qos: 1 }),
     'a topic that cannot be subscribed to': (client) => client.subscribeAsync('a/#/b'),
@@ -74,6 +82,20 @@ conformance<MqttClient>({
     },
   ],
   endSessions: (server) => server.restart(),
+});
+
+const secured = mosquitto(
+  { ann: 'secret' },
+  'user ann\ntopic readwrite #',
+  ({ folder }) => `certfile ${folder}/cert.pem\nkeyfile ${folder}/key.pem`,
+);
+
+overTls<MqttClient>({
+  name: 'MqttConnectionFactory',
+  kind: { ...secured, ping: accepted },
+  factory: (port, host, ca) => factory(port, { protocol: 'mqtts', host, ca }),
+  serve,
+  dawdle,
 });
 
 whereInstalled(kind, describe)('MqttConnectionFactory', () => {

@@ -7,6 +7,7 @@ import { nats } from '../servers/nats.js';
 import { PrivateServer } from '../servers/private-server.js';
 import { until } from '../until.js';
 import { conformance } from './conformance.js';
+import { overTls } from './over-tls.js';
 import { SilentServer } from './silent-server.js';
 
 const guarded = nats(`
@@ -83,6 +84,18 @@ conformance<NatsConnection>({
     },
   ],
   endSessions: (server) => server.restart(),
+});
+
+overTls<NatsConnection>({
+  name: 'NatsConnectionFactory',
+  kind: nats('tls { cert_file: cert.pem, key_file: key.pem }'),
+  factory: (port, host, ca) => {
+    // The client does not compare addresses with certificates.
+    const servername = host === 'localhost' ? undefined : 'example.org';
+    return new NatsConnectionFactory({ servers: `localhost:${port}`, tls: { ca, ...(servername && { servername }) } });
+  },
+  serve,
+  dawdle,
 });
 
 whereInstalled(guarded, describe)('NatsConnectionFactory', () => {

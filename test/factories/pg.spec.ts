@@ -8,6 +8,7 @@ import { askPostgres, postgres } from '../servers/postgres.js';
 import { PrivateServer } from '../servers/private-server.js';
 import type { ServerKind } from '../servers/server-kind.js';
 import { conformance } from './conformance.js';
+import { overTls } from './over-tls.js';
 
 // It looks, also while it is busy with a query, whether its client is still there.
 const plain = postgres({ client_connection_check_interval: '100ms' });
@@ -140,6 +141,18 @@ conformance<Client>({
     const [row] = await askPostgres<{ n: number }>(port, question);
     return row!.n;
   },
+});
+
+overTls<Client>({
+  name: 'PgConnectionFactory',
+  // In the folder above that of its data.
+  kind: postgres({ ssl: 'on', ssl_cert_file: '../cert.pem', ssl_key_file: '../key.pem' }),
+  factory: (port, host, ca) => factory(port, { host, user: 'postgres', ssl: { ca } }),
+  serve: async (client) => {
+    const question = 'SELECT ssl AS answer FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
+    if ((await tells(client, question)) !== true) throw new Error('It is not encrypted');
+  },
+  dawdle: asks('SELECT pg_sleep(20)'),
 });
 
 describe('PgConnectionFactory', () => {

@@ -12,11 +12,13 @@ import {
 import { RedisConnectionFactory, type RedisConnectionOptions } from '../../src/factories/redis.js';
 import { ConnectionPool, type ConnectionFactory, type PoolSettings } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
+import { accepted } from '../servers/greeting.js';
 import { PrivateServer } from '../servers/private-server.js';
 import { askRedis, redis } from '../servers/redis.js';
 import type { ServerKind } from '../servers/server-kind.js';
 import { pause, until } from '../until.js';
 import { conformance } from './conformance.js';
+import { overTls } from './over-tls.js';
 import { SilentServer } from './silent-server.js';
 
 type Client = RedisClientType;
@@ -54,15 +56,21 @@ async function isWatched(client: Client, key: string): Promise<boolean> {
   return (await client.sendCommand(['EXEC'])) === null;
 }
 
+async function serve(client: Client): Promise<void> {
+  if ((await client.echo('hello')) !== 'hello') throw new Error('It answers something else');
+}
+
+function dawdle(client: Client): Promise<unknown> {
+  return client.blPop('nothing', 20);
+}
+
 conformance<Client>({
   name: 'RedisConnectionFactory',
   kind: guarded,
   factory: (port) => factory(port),
   stranger: { factory: (port) => factory(port, { password: 'wrong' }), error: /WRONGPASS/ },
-  serve: async (client) => {
-    if ((await client.echo('hello')) !== 'hello') throw new Error('It answers something else');
-  },
-  dawdle: (client) => client.blPop('nothing', 20),
+  serve,
+  dawdle,
   mistakes: {
     'a command that is none': (client) => client.sendCommand(['NONSENSE']),
     'a value of another type': async (client) => {
@@ -147,6 +155,21 @@ conformance<Client>({
     const all = String(await askRedis(port, 'CLIENT', 'LIST')).trim();
     return all.split('\n').filter((line) => !line.includes('cmd=client|list')).length;
   },
+});
+
+overTls<Client>({
+  name: 'RedisConnectionFactory',
+  kind: {
+    ...plain,
+    args: ({ folder, port }) => [
+      ...['--port', '0', '--tls-port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
+      ...['--tls-cert-file', 'cert.pem', '--tls-key-file', 'key.pem', '--tls-auth-clients', 'no'],
+    ],
+    ping: accepted,
+  },
+  factory: (port, host, ca) => new RedisConnectionFactory({ socket: { tls: true, host, port, ...(ca && { ca }) } }),
+  serve,
+  dawdle,
 });
 
 whereInstalled(guarded, describe)('RedisConnectionFactory', () => {

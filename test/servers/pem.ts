@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chownSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ServerKind } from './server-kind.js';
 
@@ -12,9 +12,14 @@ export interface Pem {
 export function withPem(kind: ServerKind, pem: Pem): ServerKind {
   return {
     ...kind,
-    prepare: ({ folder }) => {
-      writeFileSync(path.join(folder, 'key.pem'), pem.private);
-      writeFileSync(path.join(folder, 'cert.pem'), pem.cert);
+    prepare: async (place) => {
+      await kind.prepare?.(place);
+      const key = path.join(place.folder, 'key.pem');
+      // Some read no key that others could read as well.
+      writeFileSync(key, pem.private, { mode: 0o600 });
+      const { uid, gid } = statSync(place.folder);
+      chownSync(key, uid, gid);
+      writeFileSync(path.join(place.folder, 'cert.pem'), pem.cert);
     },
   };
 }

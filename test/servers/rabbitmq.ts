@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { locate } from './binaries.js';
-import { greeted } from './greeting.js';
+import { accepted, greeted } from './greeting.js';
 import type { Place, ServerKind } from './server-kind.js';
 
 /**
@@ -53,8 +53,7 @@ export const rabbitmq: ServerKind = {
   starter: '/bin/sh',
   stopSignal: 'SIGTERM',
   prepare: ({ folder }) => {
-    const settings = ['log.console = true', 'log.console.level = warning', 'log.file = false'];
-    writeFileSync(path.join(folder, 'rabbitmq.conf'), `${settings.join('\n')}\n`);
+    configure(folder);
     writeFileSync(path.join(folder, 'enabled_plugins'), '[].\n');
   },
   environment,
@@ -62,6 +61,25 @@ export const rabbitmq: ServerKind = {
   // A client's first words, and what is among the first of the server's.
   ping: (port) => greeted(port, /product/, Buffer.from('AMQP\u0000\u0000\u0009\u0001')),
 };
+
+/** The same where nobody gets in without TLS, with the certificate in its folder. */
+export const rabbitmqWithTls: ServerKind = {
+  ...rabbitmq,
+  configure: ({ folder, port }) =>
+    configure(
+      folder,
+      'listeners.tcp = none',
+      `listeners.ssl.default = 127.0.0.1:${port}`,
+      `ssl_options.certfile = ${folder}/cert.pem`,
+      `ssl_options.keyfile = ${folder}/key.pem`,
+    ),
+  ping: accepted,
+};
+
+function configure(folder: string, ...more: readonly string[]): void {
+  const settings = ['log.console = true', 'log.console.level = warning', 'log.file = false', ...more];
+  writeFileSync(path.join(folder, 'rabbitmq.conf'), `${settings.join('\n')}\n`);
+}
 
 /** Has the server's own tool do something, which takes half a second or more, and tells what it prints. */
 export async function rabbitmqctl(server: Where, ...args: readonly string[]): Promise<string> {
