@@ -204,7 +204,7 @@ conformance<Channel>({
 });
 
 overTls<ChannelModel>({
-  name: 'AmqpConnectionFactory',
+  name: 'AmqpConnectionFactory, with TLS',
   kind: rabbitmqWithTls,
   factory: (port, hostname, ca) =>
     connections(port, { protocol: 'amqps', hostname, socketOptions: ca === undefined ? {} : { ca } }),

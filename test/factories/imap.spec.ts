@@ -3,10 +3,11 @@ import { ImapFlow } from 'imapflow';
 import { ImapConnectionFactory, type ImapConnectionOptions } from '../../src/factories/imap.js';
 import { ConnectionPool, isConnectionError } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
-import { dovecot, dovecotSessions, kickFromDovecot } from '../servers/dovecot.js';
+import { dovecot, dovecotSessions, dovecotWithTls, kickFromDovecot } from '../servers/dovecot.js';
 import { PrivateServer } from '../servers/private-server.js';
 import { until } from '../until.js';
 import { conformance } from './conformance.js';
+import { overTls } from './over-tls.js';
 import { SilentServer } from './silent-server.js';
 
 const MESSAGE = 'From: bob\r\nTo: ann\r\nSubject: Hello\r\n\r\nHow are you?\r\n';
@@ -37,8 +38,8 @@ async function subjectIn(client: ImapFlow, mailbox: string): Promise<unknown> {
 }
 
 /** The client says "no", instead of failing, when the connection dies under it. */
-async function idle(client: ImapFlow): Promise<void> {
-  await client.mailboxOpen('Greetings');
+async function idle(client: ImapFlow, mailbox = 'Greetings'): Promise<void> {
+  await client.mailboxOpen(mailbox);
   await client.idle();
   await client.list();
 }
@@ -69,7 +70,7 @@ conformance<ImapFlow>({
     error: /The server does not let ann in: Authentication failed/,
   },
   serve: (client) => subjectIn(client, 'Greetings'),
-  dawdle: idle,
+  dawdle: (client) => idle(client),
   mistakes: {
     'a mailbox that is not there': (client) => client.mailboxOpen('Nothing'),
     'a lock on a mailbox that is not there': (client) => client.getMailboxLock('Nothing'),
@@ -140,6 +141,19 @@ conformance<ImapFlow>({
   endSessions: kickFromDovecot,
   sessions: dovecotSessions,
 });
+
+for (const [how, secure] of Object.entries({ TLS: true, STARTTLS: false })) {
+  overTls<ImapFlow>({
+    name: `ImapConnectionFactory, with ${how}`,
+    kind: dovecotWithTls(secure),
+    factory: (port, host, ca) => factory(port, { host, secure, tls: ca === undefined ? {} : { ca } }),
+    serve: async (client) => {
+      if (!client.secureConnection) throw new Error('It is not encrypted');
+      await client.mailboxOpen('INBOX');
+    },
+    dawdle: (client) => idle(client, 'INBOX'),
+  });
+}
 
 whereInstalled(dovecot(), describe)('ImapConnectionFactory', () => {
   let server: PrivateServer;

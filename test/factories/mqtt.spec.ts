@@ -91,7 +91,7 @@ const secured = mosquitto(
 );
 
 overTls<MqttClient>({
-  name: 'MqttConnectionFactory',
+  name: 'MqttConnectionFactory, with TLS',
   kind: { ...secured, ping: accepted },
   factory: (port, host, ca) => factory(port, { protocol: 'mqtts', host, ca }),
   serve,

@@ -155,7 +155,7 @@ conformance<Connection>({
   ...subject,
   name: 'MysqlConnectionFactory, with TLS',
   kind: secured(),
-  factory: (port) => factory(port, { ssl: { ca: pem.cert } }),
+  factory: (port) => factory(port, { host: 'localhost', ssl: { ca: pem.cert, verifyIdentity: true } }),
   stranger: { factory: (port) => factory(port, { ssl: { ca: [] } }), error: /self-signed certificate/ },
   serve: async (connection) => {
     if ((await tells(connection, SECURED)) !== 1) throw new Error('It is not encrypted');

@@ -87,7 +87,7 @@ conformance<NatsConnection>({
 });
 
 overTls<NatsConnection>({
-  name: 'NatsConnectionFactory',
+  name: 'NatsConnectionFactory, with TLS',
   kind: nats('tls { cert_file: cert.pem, key_file: key.pem }'),
   factory: (port, host, ca) => {
     // The client does not compare addresses with certificates.

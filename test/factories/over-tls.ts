@@ -31,7 +31,7 @@ export function overTls<C>(subject: SecureSubject<C>): void {
 
   const kind = withPem(subject.kind, pem);
 
-  whereInstalled(kind, describe)(`${subject.name}, with TLS, against ${kind.name}`, () => {
+  whereInstalled(kind, describe)(`${subject.name} against ${kind.name}`, () => {
     let server: PrivateServer;
     let pool: ConnectionPool<C> | undefined;
 
@@ -85,6 +85,7 @@ export function overTls<C>(subject: SecureSubject<C>): void {
       const secure = await open({ closeTimeout: 200 });
       server.pause();
       await secure.close();
+      expect(secure.stats()).toMatchObject({ open: 0, closing: 0 });
       // A moment later, for below TLS is another socket.
       await nothingIsLeft();
     });

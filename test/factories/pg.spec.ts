@@ -144,7 +144,7 @@ conformance<Client>({
 });
 
 overTls<Client>({
-  name: 'PgConnectionFactory',
+  name: 'PgConnectionFactory, with TLS',
   // In the folder above that of its data.
   kind: postgres({ ssl: 'on', ssl_cert_file: '../cert.pem', ssl_key_file: '../key.pem' }),
   factory: (port, host, ca) => factory(port, { host, user: 'postgres', ssl: { ca } }),

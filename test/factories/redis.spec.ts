@@ -158,7 +158,7 @@ conformance<Client>({
 });
 
 overTls<Client>({
-  name: 'RedisConnectionFactory',
+  name: 'RedisConnectionFactory, with TLS',
   kind: {
     ...plain,
     args: ({ folder, port }) => [

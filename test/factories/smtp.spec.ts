@@ -10,6 +10,7 @@ import { send } from '../servers/processes.js';
 import { smtp } from '../servers/smtp.js';
 import { pause, until } from '../until.js';
 import { conformance } from './conformance.js';
+import { overTls } from './over-tls.js';
 import { SilentServer } from './silent-server.js';
 
 jest.setTimeout(30_000);
@@ -98,6 +99,20 @@ conformance<SmtpConnection>({
   ],
   endSessions: (server) => Promise.resolve(send(server.pid!, 'SIGUSR2')),
 });
+
+for (const [how, mode] of Object.entries({ TLS: 'tls', STARTTLS: 'starttls' } as const)) {
+  overTls<SmtpConnection>({
+    name: `SmtpConnectionFactory, with ${how}`,
+    kind: smtp(Infinity, mode),
+    factory: (port, host, ca) =>
+      factory(port, { host, secure: mode === 'tls', requireTLS: true, tls: ca === undefined ? {} : { ca } }),
+    serve: (connection) => {
+      if (!connection.client.secure) throw new Error('It is not encrypted');
+      return serve(connection);
+    },
+    dawdle: to('slow@example.org'),
+  });
+}
 
 describe('SmtpConnectionFactory', () => {
   let server: PrivateServer;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { greeted } from './greeting.js';
+import { accepted, greeted } from './greeting.js';
 import type { PrivateServer } from './private-server.js';
 import type { Place, ServerKind } from './server-kind.js';
 
@@ -24,6 +24,22 @@ export function dovecot(...besides: readonly string[]): ServerKind {
     configure: (place) => writeFileSync(configOf(place), [...configuration(place), ...besides, ''].join('\n')),
     args: (place) => ['-F', '-c', configOf(place)],
     ping: (port) => greeted(port, /^\* OK/),
+  };
+}
+
+/** The same with the certificate in its folder: for those who begin with TLS, or for those who begin without. */
+export function dovecotWithTls(fromTheFirstByteOn: boolean): ServerKind {
+  const kind = dovecot();
+  const listeners = (port: number): string =>
+    `service imap-login {\n inet_listener imap {\n port = 0\n }\n inet_listener imaps {\n port = ${port}\n ssl = yes\n }\n}`;
+  return {
+    ...kind,
+    configure: (place) => {
+      const { folder, port } = place;
+      const tls = ['ssl = required', `ssl_cert = <${folder}/cert.pem`, `ssl_key = <${folder}/key.pem`];
+      dovecot(...tls, ...(fromTheFirstByteOn ? [listeners(port)] : [])).configure!(place);
+    },
+    ping: fromTheFirstByteOn ? accepted : kind.ping,
   };
 }
 

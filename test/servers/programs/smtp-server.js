@@ -1,16 +1,17 @@
 /**
- * An SMTP server that keeps no mail: node smtp-server.js PORT [MOST CLIENTS]. Ann logs in with the password "secret". On
- * SIGUSR2 it ends all sessions.
+ * An SMTP server that keeps no mail: node smtp-server.js PORT [MOST CLIENTS [tls|starttls]]. Ann logs in with the password
+ * "secret". With TLS it reads key.pem and cert.pem in its folder. On SIGUSR2 it ends all sessions.
  *
  *     MAIL FROM: bad@…     550      anybody else may send
  *     RCPT TO: bad@…       550      busy@… 450, closing@… 421, slow@… is accepted after 20 s
  *     a mail with "spam"   554; one of more than 100,000 bytes 552
  *     a mail               250, with its number of bytes
  */
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { SMTPServer } from 'smtp-server';
 
-const [port, maxClients = Infinity] = process.argv.slice(2).map(Number);
+const [port, maxClients = Infinity, mode] = process.argv.slice(2);
 
 /** What becomes of those of this name. */
 const ANSWERS = { bad: [550, 'No such user'], busy: [450, 'Come back later'], closing: [421, 'Closing'] };
@@ -26,10 +27,12 @@ function judge(address, callback) {
 }
 
 const server = new SMTPServer({
-  maxClients,
+  maxClients: Number(maxClients),
+  secure: mode === 'tls',
+  ...(mode === undefined ? {} : { key: readFileSync('key.pem'), cert: readFileSync('cert.pem') }),
   size: 100_000,
   authOptional: true,
-  disabledCommands: ['STARTTLS'],
+  disabledCommands: mode === 'starttls' ? [] : ['STARTTLS'],
   disableReverseLookup: true,
   closeTimeout: 0,
   logger: false,
@@ -51,7 +54,7 @@ const server = new SMTPServer({
   },
 });
 server.on('error', () => {});
-server.listen(port, '127.0.0.1');
+server.listen(Number(port), '127.0.0.1');
 
 process.on('SIGUSR2', () => {
   for (const connection of server.connections) connection.close();
