@@ -1,6 +1,9 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { faultsOf } from './compile.js';
+
+// The compiler has much to read, and may have to wait for its turn.
+jest.setTimeout(120_000);
 
 const ROOT = new URL('../../', import.meta.url);
 

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
 import {
   Attribute,
   BusyError,
@@ -19,6 +18,7 @@ import {
 } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { accepted } from '../servers/greeting.js';
+import { withPem } from '../servers/pem.js';
 import { PrivateServer } from '../servers/private-server.js';
 import type { ServerKind } from '../servers/server-kind.js';
 import { establishedTo } from '../servers/sockets.js';
@@ -39,19 +39,7 @@ const CERTIFICATE = (folder: string): string[] => [
 ];
 
 /** One that has a certificate for localhost. */
-function secured(kind: ServerKind): ServerKind {
-  return {
-    ...kind,
-    name: `${kind.name} with a certificate`,
-    async prepare(place) {
-      writeFileSync(`${place.folder}/cert.pem`, pem.cert);
-      writeFileSync(`${place.folder}/key.pem`, pem.private);
-      await kind.prepare?.(place);
-    },
-  };
-}
-
-const withTls = secured(slapd(CERTIFICATE));
+const withTls: ServerKind = { ...withPem(slapd(CERTIFICATE), pem), name: 'OpenLDAP with a certificate' };
 
 /** One that speaks TLS from the first byte on. */
 const ldaps: ServerKind = {

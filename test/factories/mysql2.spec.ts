@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { MysqlConnectionFactory, type MysqlConnectionOptions } from '../../src/factories/mysql2.js';
 import { ConnectionPool, isConnectionError } from '../../src/index.js';
 import { askMariadb, mariadb } from '../servers/mariadb.js';
 import { whereInstalled } from '../servers/binaries.js';
+import { withPem } from '../servers/pem.js';
 import { PrivateServer } from '../servers/private-server.js';
-import type { ServerKind } from '../servers/server-kind.js';
 import { until } from '../until.js';
 import { conformance, type Subject } from './conformance.js';
 import { pem } from './line-service.js';
@@ -154,7 +153,8 @@ conformance(subject);
 conformance<Connection>({
   ...subject,
   name: 'MysqlConnectionFactory, with TLS',
-  kind: secured(),
+  // In the folder above that of its data.
+  kind: withPem(mariadb({ 'ssl-cert': '../cert.pem', 'ssl-key': '../key.pem' }), pem),
   factory: (port) => factory(port, { host: 'localhost', ssl: { ca: pem.cert, verifyIdentity: true } }),
   stranger: { factory: (port) => factory(port, { ssl: { ca: [] } }), error: /self-signed certificate/ },
   serve: async (connection) => {
@@ -163,18 +163,6 @@ conformance<Connection>({
   mistakes: { 'a query that is none': asks('SELEC 1') },
   dirt: [],
 });
-
-function secured(): ServerKind {
-  const kind = mariadb({ 'ssl-cert': 'cert.pem', 'ssl-key': 'key.pem' });
-  return {
-    ...kind,
-    async prepare(place) {
-      await kind.prepare?.(place);
-      writeFileSync(`${place.folder}/data/cert.pem`, pem.cert);
-      writeFileSync(`${place.folder}/data/key.pem`, pem.private);
-    },
-  };
-}
 
 whereInstalled(subject.kind, describe)('MysqlConnectionFactory', () => {
   let server: PrivateServer;

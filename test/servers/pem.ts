@@ -13,13 +13,13 @@ export function withPem(kind: ServerKind, pem: Pem): ServerKind {
   return {
     ...kind,
     prepare: async (place) => {
-      await kind.prepare?.(place);
       const key = path.join(place.folder, 'key.pem');
       // Some read no key that others could read as well.
       writeFileSync(key, pem.private, { mode: 0o600 });
       const { uid, gid } = statSync(place.folder);
       chownSync(key, uid, gid);
       writeFileSync(path.join(place.folder, 'cert.pem'), pem.cert);
+      await kind.prepare?.(place);
     },
   };
 }
