@@ -21,6 +21,7 @@ import type { Fault } from '../pool/rules.js';
 import { choiceFaults } from './client/choice.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -76,8 +77,9 @@ export class RedisConnectionFactory<
     return client.isOpen && !this.origins.get(client)!.isOther;
   }
 
+  /** The client never listens to itself. */
   override watch(client: RedisClientType<M, F, S, RESP, T>, broken: (error?: unknown) => void): () => void {
-    return watchDeath(client, ['error', 'end'], broken);
+    return guardListeners(client, watchDeath(client, ['error', 'end'], broken));
   }
 
   /** One round trip. */
@@ -87,6 +89,7 @@ export class RedisConnectionFactory<
   }
 
   override reset(client: RedisClientType<M, F, S, RESP, T>): void | Promise<void> {
+    takeOffListeners(client);
     const origin = this.origins.get(client)!;
     const isClean = !client.isPubSubActive && !client.isDirtyWatch && !client.isWatching;
     if (origin.reset === 'none' || (origin.reset === 'transaction' && isClean)) return undefined;
@@ -136,6 +139,7 @@ export class RedisConnectionFactory<
         signal: controller.signal,
       } as SocketOptions,
     });
+    countListenersTogether(client);
     ignoreErrors(client);
     const cut = (): void => {
       try {
@@ -185,6 +189,19 @@ interface Funnel {
 
 type Command = readonly unknown[];
 type Batch = ReadonlyArray<{ readonly args: Command }>;
+
+/**
+ * A client and its proxies have the same listeners, but each counts them for itself, and at none has listeners of its own from
+ * then on. With one count for all of them it does not matter who adds one and who removes it.
+ */
+function countListenersTogether(client: object): void {
+  const { _self: self } = client as { readonly _self: { readonly _eventsCount: number } };
+  let count = self._eventsCount;
+  const set = (value: number): void => {
+    count = value;
+  };
+  Object.defineProperty(self, '_eventsCount', { get: () => count, set });
+}
 
 /** Notes when a client is asked for what its next borrower must not find. */
 function noteCommands(client: object, origin: Origin): void {

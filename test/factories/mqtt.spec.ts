@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MqttClient, Packet } from 'mqtt';
 import { MqttConnectionFactory, type MqttConnectionOptions } from '../../src/factories/mqtt.js';
@@ -27,12 +28,18 @@ async function hears(client: MqttClient, topic: string): Promise<boolean> {
   return heard;
 }
 
+function serve(client: MqttClient): Promise<unknown> {
+  return client.publishAsync('served', '7', { qos: 1 });
+}
+
 conformance<MqttClient>({
   name: 'MqttConnectionFactory',
   kind,
   factory,
+  emitter: (client) => client as unknown as EventEmitter,
+  light: { factory, serve },
   stranger: { factory: (port) => factory(port, { password: 'wrong' }), error: /Connection refused: Not authorized/ },
-  serve: (client) => client.publishAsync('served', '7', { qos: 1 }),
+  serve,
   dawdle: async (client) => {
     for (;;) {
       await client.publishAsync('dawdling', '7', { qos: 1 });
@@ -66,11 +73,6 @@ conformance<MqttClient>({
       left: 'a shared subscription that nobody awaited',
       leave: async (client) => client.subscribe('$share/all/left/behind'),
       isGone: async (client) => !(await hears(client, 'left/behind')),
-    },
-    {
-      left: 'a listener',
-      leave: async (client) => client.on('message', () => {}),
-      isGone: (client) => client.listenerCount('message') === 0,
     },
   ],
   endSessions: (server) => server.restart(),

@@ -70,6 +70,9 @@ conformance<Client>({
   name: 'RedisConnectionFactory',
   kind: guarded,
   factory: (port) => factory(port),
+  indifferent: (port) => factory(port, { reset: 'none' }),
+  emitter: (client) => client,
+  light: { factory: (port) => factory(port, { reset: 'transaction' }), serve: (client) => client.get('count') },
   stranger: { factory: (port) => factory(port, { password: 'wrong' }), error: /WRONGPASS/ },
   serve: async (client) => {
     if ((await client.echo('hello')) !== 'hello') throw new Error('It answers something else');
@@ -234,6 +237,22 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
     await pool.use((client) => client.subscribe('news', () => {}));
     expect(await pool.use((client) => told(client, 'sub'))).toBe('0');
     expect(await pool.use((client) => told(client, 'db'))).toBe('3');
+  });
+
+  test('listeners that were added by a proxy are taken off, and the client goes on hearing what it should', async () => {
+    await using pool = poolOf();
+    const before = await pool.use((client) => client);
+    for (let lease = 0; lease < 5; lease++) {
+      await pool.use((client) => client.withTypeMapping({}).on('news', () => {}));
+    }
+    const heard: unknown[] = [];
+    await pool.use((client) => {
+      client.on('news', (news) => heard.push(news));
+      client.asap().emit('news', 1);
+    });
+    await pool.use((client) => client.asap().emit('news', 2));
+    expect(heard).toEqual([1]);
+    expect(await pool.use((client) => client)).toBe(before);
   });
 
   test("reset: 'none' leaves everything", async () => {
