@@ -3,6 +3,7 @@ import { buildConnector, Client, type Dispatcher } from 'undici';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -64,10 +65,16 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
     return connected && size === 0;
   }
 
+  /** The client never listens to itself. */
   override watch(client: Client, broken: (error?: unknown) => void): () => void {
     const onDisconnect = (_origin: unknown, _targets: unknown, error: Error): void => broken(error);
     client.on('disconnect', onDisconnect);
-    return () => client.removeListener('disconnect', onDisconnect);
+    return guardListeners(client, () => client.removeListener('disconnect', onDisconnect));
+  }
+
+  /** HTTP has no session; but what a borrower listens to is no concern of his any more. */
+  override reset(client: Client): void {
+    takeOffListeners(client);
   }
 
   /** One round trip: HTTP has no ping of its own. */

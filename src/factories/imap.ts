@@ -1,8 +1,9 @@
-import { ImapFlow, type ImapFlowError, type ImapFlowOptions } from 'imapflow';
+import { ImapFlow, type ImapFlowError, type ImapFlowOptions, type MailboxObject } from 'imapflow';
 import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -37,8 +38,9 @@ export class ImapConnectionFactory extends ClientConnectionFactory<ImapFlow, Ima
     return client.usable;
   }
 
+  /** The client never listens to itself. */
   override watch(client: ImapFlow, broken: (error?: unknown) => void): () => void {
-    return watchDeath(client, ['close'], broken);
+    return guardListeners(client, watchDeath(client, ['close'], broken));
   }
 
   /** A NOOP. When the connection dies the client says that it succeeded. */
@@ -47,12 +49,21 @@ export class ImapConnectionFactory extends ClientConnectionFactory<ImapFlow, Ima
     assertUsable(client);
   }
 
-  override async reset(client: ImapFlow): Promise<void> {
+  override reset(client: ImapFlow): void | Promise<void> {
+    takeOffListeners(client);
+    if (isBusy(client) || isLocked(client) || this.mustClose(client)) return this.undo(client);
+  }
+
+  private mustClose(client: ImapFlow): boolean {
+    return this.resets.get(client) !== 'none' && client.mailbox !== false;
+  }
+
+  private async undo(client: ImapFlow): Promise<void> {
     while (isBusy(client)) await client.noop();
     // A lock that nobody will release would keep its next borrower waiting for ever.
     if (isLocked(client)) throw new Error('A mailbox lock was not released');
-    if (this.resets.get(client) === 'none' || client.mailbox === false) return;
-    const { path, readOnly } = client.mailbox;
+    if (!this.mustClose(client)) return;
+    const { path, readOnly } = client.mailbox as MailboxObject;
     // To close it expunges all that is marked as deleted, unless it is open for reading only.
     if (readOnly !== true) await client.mailboxOpen(path, { readOnly: true });
     await client.mailboxClose();

@@ -72,9 +72,12 @@ export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapC
   }
 
   /** Logs in again if the borrower has logged in as somebody else, or tried to: then the server takes him for nobody. */
-  override async reset(client: Client): Promise<void> {
+  override reset(client: Client): void | Promise<void> {
     const session = this.sessionOf(client);
-    if (session.isAsOpened) return;
+    if (!session.isAsOpened) return this.loginAgain(client, session);
+  }
+
+  private async loginAgain(client: Client, session: Session): Promise<void> {
     await this.login(client, session.options);
     session.isAsOpened = true;
   }

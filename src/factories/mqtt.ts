@@ -6,6 +6,7 @@ import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, orDeath, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -51,8 +52,9 @@ export class MqttConnectionFactory extends ClientConnectionFactory<MqttClient, M
     return client.connected && !client.disconnecting;
   }
 
+  /** The client listens to itself from its beginning on, and in its end() only, after which nobody gets it. */
   override watch(client: MqttClient, broken: (error?: unknown) => void): () => void {
-    return watchDeath(client, ['close'], broken);
+    return guardListeners(client, watchDeath(client, ['close'], broken));
   }
 
   /** One round trip of the protocol's own PINGREQ. */
@@ -74,10 +76,10 @@ export class MqttConnectionFactory extends ClientConnectionFactory<MqttClient, M
   }
 
   /** Ends subscriptions, in one round trip if there are any, and lets nobody listen to the next borrower's messages. */
-  override async reset(client: MqttClient): Promise<void> {
-    client.removeAllListeners('message');
+  override reset(client: MqttClient): void | Promise<void> {
+    takeOffListeners(client);
     const topics = this.topics.get(client)!;
-    if (topics.size > 0) await client.unsubscribeAsync([...topics]);
+    if (topics.size > 0) return unsubscribe(client, topics);
   }
 
   override isConnectionError(error: unknown): boolean {
@@ -141,6 +143,10 @@ export class MqttConnectionFactory extends ClientConnectionFactory<MqttClient, M
       queueMicrotask(() => (client.disconnecting = true));
     });
   }
+}
+
+async function unsubscribe(client: MqttClient, topics: ReadonlySet<string>): Promise<void> {
+  await client.unsubscribeAsync([...topics]);
 }
 
 /** The longest that a timer can take: how long a connect takes is the pool's `connectTimeout`. */

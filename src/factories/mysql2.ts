@@ -7,6 +7,7 @@ import type { Fault } from '../pool/rules.js';
 import { choiceFaults } from './client/choice.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -51,9 +52,12 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
   }
 
   override watch(connection: Connection, broken: (error?: unknown) => void): () => void {
-    return watchDeath(rawOf(connection), ['end', 'error'], (error) => {
+    const raw = rawOf(connection);
+    const stopWatching = watchDeath(raw, ['end', 'error'], (error) => {
       broken(error ?? new ConnectionError('The server closed the connection'));
     });
+    // While it is sent a file (LOAD DATA LOCAL) it listens to its own 'error', by which it stops reading the file.
+    return guardListeners(connection, guardListeners(raw, stopWatching, ['error']));
   }
 
   /** COM_PING: one round trip, in which the server parses nothing. */
@@ -62,6 +66,8 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
   }
 
   override reset(connection: Connection): void | Promise<void> {
+    takeOffListeners(connection);
+    takeOffListeners(rawOf(connection));
     const origin = this.origins.get(connection)!;
     if (origin.reset === 'none') return undefined;
     return origin.reset === 'transaction' ? connection.rollback() : this.resetSession(connection, origin);

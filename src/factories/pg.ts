@@ -4,7 +4,8 @@ import type { ConnectContext } from '../pool/connection-factory.js';
 import type { Fault } from '../pool/rules.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { choiceFaults } from './client/choice.js';
-import { ignoreErrors } from './client/death.js';
+import { ignoreErrors, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -48,7 +49,12 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
 
   override isUsable(client: Client): boolean {
     const { destroyed, writable } = streamOf(client);
-    return !destroyed && writable;
+    return !destroyed && writable && !isEnding(client);
+  }
+
+  /** The client listens to itself in its end() alone, after which nobody gets it. */
+  override watch(client: Client, broken: (error?: unknown) => void): () => void {
+    return guardListeners(client, watchDeath(client, ['error', 'end'], broken));
   }
 
   /** One round trip, in which the server parses nothing and takes no snapshot. */
@@ -58,6 +64,7 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
 
   /** Returns nothing if there is nothing to undo, which costs a lease next to nothing. */
   override reset(client: Client): void | Promise<void> {
+    takeOffListeners(client);
     const kind = this.resets.get(client);
     if (kind === 'none' || (kind !== 'session' && !mayBeInTransaction(client))) return undefined;
     return undo(client, kind === 'session');
@@ -114,6 +121,11 @@ async function undo(client: Client, isWholeSession: boolean): Promise<void> {
 /** Asked anew each time: with TLS it is another one after the first words. */
 function streamOf(client: Client): Duplex {
   return client.connection.stream;
+}
+
+/** Whether its borrower has ended it: it refuses all queries, though its goodbye is perhaps still to be written. */
+function isEnding(client: Client): boolean {
+  return (client as unknown as { readonly _ending: boolean })._ending;
 }
 
 /**

@@ -21,6 +21,7 @@ import type { Fault } from '../pool/rules.js';
 import { choiceFaults } from './client/choice.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -46,6 +47,8 @@ export interface RedisConnectionOptions<
 /** What has to be remembered of a client. */
 interface Origin extends Pick<RedisConnectionOptions, 'reset'> {
   readonly database: number;
+  /** Whether it was asked for what no reset undoes, such as to be somebody else. */
+  isOther: boolean;
   /** Cuts it off, whatever it is doing. */
   cut(): void;
 }
@@ -71,11 +74,12 @@ export class RedisConnectionFactory<
   private readonly origins = new WeakMap<object, Origin>();
 
   override isUsable(client: RedisClientType<M, F, S, RESP, T>): boolean {
-    return client.isOpen;
+    return client.isOpen && !this.origins.get(client)!.isOther;
   }
 
+  /** The client never listens to itself. */
   override watch(client: RedisClientType<M, F, S, RESP, T>, broken: (error?: unknown) => void): () => void {
-    return watchDeath(client, ['error', 'end'], broken);
+    return guardListeners(client, watchDeath(client, ['error', 'end'], broken));
   }
 
   /** One round trip. */
@@ -85,6 +89,7 @@ export class RedisConnectionFactory<
   }
 
   override reset(client: RedisClientType<M, F, S, RESP, T>): void | Promise<void> {
+    takeOffListeners(client);
     const origin = this.origins.get(client)!;
     const isClean = !client.isPubSubActive && !client.isDirtyWatch && !client.isWatching;
     if (origin.reset === 'none' || (origin.reset === 'transaction' && isClean)) return undefined;
@@ -134,6 +139,7 @@ export class RedisConnectionFactory<
         signal: controller.signal,
       } as SocketOptions,
     });
+    countListenersTogether(client);
     ignoreErrors(client);
     const cut = (): void => {
       try {
@@ -144,7 +150,9 @@ export class RedisConnectionFactory<
       // While it dials the client has no socket yet that it could destroy.
       controller.abort();
     };
-    this.origins.set(client, { reset, database: client.options.database ?? 0, cut });
+    const origin: Origin = { reset, database: client.options.database ?? 0, isOther: false, cut };
+    this.origins.set(client, origin);
+    noteCommands(client, origin);
     await opening(
       signal,
       async () => {
@@ -164,6 +172,90 @@ export class RedisConnectionFactory<
 }
 
 type SocketOptions = RedisClientOptions['socket'];
+
+/**
+ * What all that a client is asked passes through, by whatever method, and the proxies that it makes of itself inherit. It
+ * says hello by none of them, and so do its own methods for subscriptions, of which it keeps account.
+ */
+interface Funnel {
+  sendCommand(args: Command, ...more: unknown[]): unknown;
+  _executeMulti(commands: Batch, ...more: unknown[]): unknown;
+  _executePipeline(commands: Batch, ...more: unknown[]): unknown;
+  MONITOR(...args: unknown[]): unknown;
+  monitor(...args: unknown[]): unknown;
+  /** Called by the client alone, with what its streaming credentials provider says. */
+  reAuthenticate(credentials: unknown): Promise<void>;
+}
+
+type Command = readonly unknown[];
+type Batch = ReadonlyArray<{ readonly args: Command }>;
+
+/**
+ * A client and its proxies have the same listeners, but each counts them for itself, and at none has listeners of its own from
+ * then on. With one count for all of them it does not matter who adds one and who removes it.
+ */
+function countListenersTogether(client: object): void {
+  const { _self: self } = client as { readonly _self: { readonly _eventsCount: number } };
+  let count = self._eventsCount;
+  const set = (value: number): void => {
+    count = value;
+  };
+  Object.defineProperty(self, '_eventsCount', { get: () => count, set });
+}
+
+/** Notes when a client is asked for what its next borrower must not find. */
+function noteCommands(client: object, origin: Origin): void {
+  const { _self: funnel } = client as { readonly _self: Funnel };
+  const { sendCommand, _executeMulti, _executePipeline, MONITOR, reAuthenticate } = funnel;
+  // Called on a proxy, they are to know its options.
+  funnel.sendCommand = function (args, ...more) {
+    origin.isOther ||= isLasting(args);
+    return sendCommand.call(this, args, ...more);
+  };
+  const batch = (execute: Funnel['_executeMulti']): Funnel['_executeMulti'] =>
+    function (this: Funnel, commands, ...more) {
+      origin.isOther ||= commands.some(({ args }) => isLasting(args));
+      return execute.call(this, commands, ...more);
+    };
+  funnel._executeMulti = batch(_executeMulti);
+  funnel._executePipeline = batch(_executePipeline);
+  funnel.monitor = funnel.MONITOR = function (...args) {
+    origin.isOther = true;
+    return MONITOR.apply(this, args);
+  };
+  funnel.reAuthenticate = (credentials) => {
+    const { isOther } = origin;
+    // It is sent before this returns.
+    const done = reAuthenticate(credentials);
+    origin.isOther = isOther;
+    return done;
+  };
+}
+
+/**
+ * Whether a command leaves a connection logged in as somebody else or in another mode, which no reset undoes, or would have
+ * the client take one reply for another.
+ */
+function isLasting(args: Command): boolean {
+  const name = String(args[0]).toUpperCase();
+  if (name === 'CLIENT') return !FLEETING.has(String(args[1]).toUpperCase());
+  if (name === 'SCRIPT') return String(args[1]).toUpperCase() === 'DEBUG';
+  // By itself it only asks.
+  if (name === 'HELLO') return args.length > 1;
+  return LASTING.has(name);
+}
+
+/** Those of RESET, by which the client would go on in another protocol, and of SUBSCRIBE are not the client's own. */
+const LASTING = new Set([
+  ...['AUTH', 'RESET', 'QUIT', 'MONITOR', 'READONLY', 'READWRITE', 'ASKING', 'SYNC', 'PSYNC', 'REPLCONF'],
+  ...['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE'],
+]);
+
+/** What CLIENT does that is of no account to the next borrower. What it may learn one day is, until it is known here. */
+const FLEETING = new Set([
+  ...['ID', 'INFO', 'LIST', 'GETNAME', 'GETREDIR', 'TRACKINGINFO', 'HELP'],
+  ...['KILL', 'PAUSE', 'UNPAUSE', 'UNBLOCK'],
+]);
 
 /** What the client itself says; what the server says is an ErrorReply. */
 const BROKEN = [

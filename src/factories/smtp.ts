@@ -9,6 +9,7 @@ import { ConnectionError } from '../pool/connection-error.js';
 import type { ConnectContext } from '../pool/connection-factory.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from './client/death.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -42,7 +43,7 @@ export class SmtpConnectionFactory extends ClientConnectionFactory<SmtpConnectio
     return connection.rset();
   }
 
-  override reset(connection: SmtpConnection): Promise<void> {
+  override reset(connection: SmtpConnection): void | Promise<void> {
     return connection.clear();
   }
 
@@ -88,11 +89,18 @@ const BROKEN = new Set(['ECONNECTION', 'ESOCKET', 'EPROTOCOL', 'ETLS', 'EDNS']);
 export class SmtpConnection {
   /** What was sent last, and what became of it. */
   private sent: Promise<unknown> = Promise.resolve();
+  /** How many mails are being sent, or wait for that. */
+  private sending = 0;
   /** Whether the server may be in the middle of a mail that failed, and would refuse the next. */
   private isDirty = false;
+  /** Those who wait for an answer of the server: what tells each of them that none will come. */
+  private readonly waiting = new Set<(cause: unknown) => void>();
 
   constructor(private readonly smtp: SMTPConnection) {
     ignoreErrors(smtp);
+    watchDeath(smtp, ['end'], (cause) => {
+      for (const giveUp of this.waiting) giveUp(cause);
+    });
   }
 
   /** nodemailer's own, for what there is no method for. Whatever is done with it, a RSET follows before anybody else gets it. */
@@ -114,8 +122,12 @@ export class SmtpConnection {
    * @returns what the server said, and those of the recipients that it refused: if it refuses all of them, it rejects
    */
   send(envelope: SMTPEnvelope, message: string | Buffer | Readable): Promise<SMTPConnectionSendInfo> {
+    this.sending++;
     const sent = this.sent.then(() => this.sendNow(envelope, message));
-    this.sent = sent.catch(() => {});
+    this.sent = sent.then(
+      () => this.sending--,
+      () => this.sending--,
+    );
     return sent;
   }
 
@@ -142,15 +154,18 @@ export class SmtpConnection {
     this.isDirty = false;
   }
 
-  /** Waits for mails that nobody waits for, and has the server forget the last one if it failed. */
-  async clear(): Promise<void> {
-    await this.sent;
-    if (this.isDirty) await this.rset();
+  /**
+   * Waits for mails that nobody waits for, and has the server forget the last one if it failed. Returns nothing at once if all
+   * is well, which it is after most.
+   */
+  clear(): void | Promise<void> {
+    takeOffListeners(this.smtp);
+    if (this.sending > 0 || this.isDirty) return this.clean();
   }
 
-  /** Tells when the connection is closed; returns what stops that. */
+  /** Tells when the connection is closed; returns what stops that. nodemailer listens to itself only while it connects. */
   watch(closed: (error?: unknown) => void): () => void {
-    return watchDeath(this.smtp, ['end'], closed);
+    return guardListeners(this.smtp, watchDeath(this.smtp, ['end'], closed));
   }
 
   /** Waits for mails that are being sent, of which a QUIT would become a line, says goodbye, and closes when the server has answered. */
@@ -169,6 +184,11 @@ export class SmtpConnection {
     const { _socket: socket } = this.smtp;
     this.smtp.close();
     if (socket) socket.destroy();
+  }
+
+  private async clean(): Promise<void> {
+    await this.sent;
+    if (this.isDirty) await this.rset();
   }
 
   private async sendNow(envelope: SMTPEnvelope, message: string | Buffer | Readable): Promise<SMTPConnectionSendInfo> {
@@ -197,12 +217,13 @@ export class SmtpConnection {
   /** The client calls back, or says that it is over, or says that it is over and calls back right afterwards. */
   private ask<T>(what: string, ask: (done: (error?: Error | null, answer?: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stopWatching = this.watch((cause) => {
+      const giveUp = (cause: unknown): void => {
         const error = new ConnectionError(`The connection was closed before ${what}`, { cause });
         queueMicrotask(() => reject(error));
-      });
+      };
+      this.waiting.add(giveUp);
       ask((error, answer) => {
-        stopWatching();
+        this.waiting.delete(giveUp);
         if (error) reject(error);
         else resolve(answer as T);
       });

@@ -7,6 +7,7 @@ import { describeValue, type Fault } from '../pool/rules.js';
 import { ClientConnectionFactory } from './client/client-connection-factory.js';
 import { ignoreErrors, watchDeath, type Emitter } from './client/death.js';
 import { dial, type DialOptions } from './client/dial.js';
+import { guardListeners, takeOffListeners } from './client/listeners.js';
 import { opening } from './client/opening.js';
 
 export type { OptionsSource } from './client/configured-connection-factory.js';
@@ -44,8 +45,9 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
     return this.socketOf(client).writable;
   }
 
+  /** The client listens to itself only if it is told to connect again. */
   override watch(client: Client, broken: (error?: unknown) => void): () => void {
-    return watchDeath(client, ['close'], broken);
+    return guardListeners(client, watchDeath(client, ['close'], broken));
   }
 
   /** Asks for the end of a forwarding that is none: the server has to answer, and nothing comes of it. */
@@ -59,7 +61,12 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
   }
 
   /** Ends what the borrower left open: SFTP sessions, tunnels, forwardings. A command that still runs costs the connection. */
-  override async reset(client: Client): Promise<void> {
+  override reset(client: Client): void | Promise<void> {
+    takeOffListeners(client);
+    if (hasLeftovers(client as unknown as Internals)) return this.undo(client);
+  }
+
+  private async undo(client: Client): Promise<void> {
     const { _callbacks, _forwarding, _forwardingUnix, _chanMgr } = client as unknown as Internals;
     // Answers come in the order of the questions, so that then it is known what became of those that nobody awaited.
     if (_callbacks.length > 0) await this.keepalive(client);
@@ -67,7 +74,6 @@ export class SshConnectionFactory extends ClientConnectionFactory<Client, SshCon
       ...Object.keys(_forwarding).map((address) => endForwarding(client, address)),
       ...Object.keys(_forwardingUnix).map((path) => endUnixForwarding(client, path)),
     ]);
-    for (const event of ['tcp connection', 'unix connection', 'x11']) client.removeAllListeners(event);
     for (const channel of Object.values(_chanMgr._channels)) {
       if (typeof channel !== 'object' || isBusy(channel)) {
         throw new Error('The connection came back while a command was running on it, or a channel was being opened');
@@ -143,6 +149,12 @@ interface Internals {
   readonly _forwardingUnix: Readonly<Record<string, unknown>>;
   /** Those that are being opened are functions, or true. */
   readonly _chanMgr: { readonly _channels: Readonly<Record<string, OpenChannel | (() => void) | true>> };
+}
+
+/** Whether anything is open, or being opened. */
+function hasLeftovers({ _callbacks, _forwarding, _forwardingUnix, _chanMgr }: Internals): boolean {
+  const records = [_forwarding, _forwardingUnix, _chanMgr._channels];
+  return _callbacks.length > 0 || records.some((record) => Object.keys(record).length > 0);
 }
 
 interface OpenChannel extends Pick<Channel, 'subtype'> {

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import {
   AcquireTimeoutError,
@@ -41,6 +42,12 @@ export interface Subject<C> {
   /** Work that fails by the user's own fault, which must not cost the connection. */
   readonly mistakes: Readonly<Record<string, (connection: C) => Promise<unknown>>>;
   readonly dirt: ReadonlyArray<Dirt<C>>;
+  /** That by which its users hear of events; none where they hear of none. */
+  emitter?(connection: C): EventEmitter;
+  /** One that is told to undo nothing, where there is the choice. */
+  readonly indifferent?: (port: number) => ConnectionFactory<C>;
+  /** One that has nothing to undo after this piece of work, and knows it. */
+  readonly light?: { factory(port: number): ConnectionFactory<C>; serve(connection: C): Promise<unknown> };
   /** The server ends all sessions, as it does with those that are idle for too long. */
   endSessions(server: PrivateServer): Promise<unknown>;
   /** How many sessions there are, as the server says. Default: as the system says. */
@@ -341,6 +348,73 @@ export function conformance<C>(subject: Subject<C>): void {
       });
     }
 
+    const { light } = subject;
+    if (light !== undefined) {
+      test('a return with nothing to undo is over at once', async () => {
+        const pool = poolOf(light.factory(server.port), { size: 1 });
+        const lease = await pool.acquire();
+        const next = pool.acquire();
+        await light.serve(lease.connection);
+        lease.release();
+        expect(pool.stats()).toMatchObject({ leased: 1, checking: 0, waiting: 0 });
+        const second = await next;
+        await light.serve(second.connection);
+        second.release();
+        expect(pool.stats()).toMatchObject({ idle: 1, checking: 0 });
+      });
+    }
+
+    const { emitter } = subject;
+    if (emitter !== undefined) {
+      const factories = [
+        ['listeners that a borrower forgets are taken off, and no others', subject.factory],
+        ['so they are where all else is left as it is', subject.indifferent],
+      ] as const;
+      const given = factories.filter(([, factory]) => factory !== undefined);
+      test.each(given)('%s', async (_, factory) => {
+        const pool = poolOf(factory!(server.port), { size: 1 });
+        const [before, own] = await pool.use(async (connection) => {
+          await subject.serve(connection);
+          return [connection, listenersOf(emitter(connection))] as const;
+        });
+        let heard = 0;
+        const hear = (): number => heard++;
+        const somewhere = Symbol('an event of his own');
+        for (let lease = 0; lease < 3; lease++) {
+          await pool.use(async (connection) => {
+            const client = emitter(connection);
+            client
+              .on('error', hear)
+              .on('news', hear)
+              .once('close', hear)
+              .prependListener('end', hear)
+              .on(somewhere, hear);
+            await subject.serve(connection);
+            expect(listenersOf(client)).not.toEqual(own);
+            // A few at a time, and some taken off by himself.
+            client.removeListener('news', hear);
+          });
+        }
+        const [after, left] = await pool.use((connection) => [connection, listenersOf(emitter(connection))] as const);
+        expect(left).toEqual(own);
+        expect(after).toBe(before);
+        await pool.use(subject.serve);
+        await subject.endSessions(server);
+        await lost(pool, 1);
+        await pool.use(subject.serve);
+        expect(heard).toBe(0);
+      });
+
+      test('nothing looks for such listeners on a connection that is closed', async () => {
+        const pool = open({ size: 1 });
+        const client = await pool.use((connection) => emitter(connection));
+        const watched = listenersOf(client);
+        expect(watched).toMatchObject({ newListener: expect.any(Number) });
+        await pool.close();
+        expect(listenersOf(client)['newListener'] ?? 0).toBe(watched['newListener']! - 1);
+      });
+    }
+
     test('nothing of all that reaches the process', async () => {
       const unhandled = await unhandledDuring(async () => {
         const pool = open();
@@ -359,6 +433,11 @@ export function conformance<C>(subject: Subject<C>): void {
 
 function closeAsPoolsDo<C>(factory: ConnectionFactory<C>, connection: C): unknown {
   return factory.close === undefined ? closeByShape(connection, 'surplus') : factory.close(connection, 'surplus');
+}
+
+/** How many hear of each event. */
+function listenersOf(emitter: EventEmitter): Record<string, number> {
+  return Object.fromEntries(emitter.eventNames().map((event) => [String(event), emitter.listenerCount(event)]));
 }
 
 const SILENT = { log: (): void => {}, warn: (): void => {}, error: (): void => {} };

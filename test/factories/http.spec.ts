@@ -24,6 +24,7 @@ async function get(client: Client, path: string): Promise<string> {
 }
 
 const WORK = {
+  emitter: (client) => client,
   serve: (client) => get(client, '/'),
   dawdle: (client) => get(client, '/slow'),
   mistakes: {

@@ -65,6 +65,9 @@ conformance<ImapFlow>({
   kind: dovecot(),
   prepare: ({ port }) => fill(port, 'Greetings'),
   factory,
+  indifferent: (port) => factory(port, { reset: 'none' }),
+  emitter: (client) => client,
+  light: { factory, serve: (client) => client.noop() },
   stranger: {
     factory: (port) => factory(port, { auth: { user: 'ann', pass: 'wrong' } }),
     error: /The server does not let ann in: Authentication failed/,
@@ -105,6 +108,14 @@ conformance<ImapFlow>({
         await client.noop();
         return isClosed(client);
       },
+    },
+    {
+      left: 'a question that nobody waited for',
+      leave: (client) => {
+        void client.noop();
+        return Promise.resolve();
+      },
+      isGone: isClosed,
     },
     {
       left: 'a mailbox that is being watched',

@@ -67,6 +67,7 @@ const isAnn = async (client: Client): Promise<boolean> => (await whoAmI(client))
 
 const WORK = {
   serve: search(ANN),
+  light: { factory: (port) => factory(port), serve: search(ANN) },
   dawdle: search(`cn=slow,dc=odd,${BASE}`),
   mistakes: {
     'an entry that is not there': search(`cn=bob,${BASE}`),

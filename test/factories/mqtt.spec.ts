@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MqttClient, Packet } from 'mqtt';
 import { MqttConnectionFactory, type MqttConnectionOptions } from '../../src/factories/mqtt.js';
@@ -44,6 +45,8 @@ conformance<MqttClient>({
   name: 'MqttConnectionFactory',
   kind,
   factory,
+  emitter: (client) => client as unknown as EventEmitter,
+  light: { factory, serve },
   stranger: { factory: (port) => factory(port, { password: 'wrong' }), error: /Connection refused: Not authorized/ },
   serve,
   dawdle,
@@ -74,11 +77,6 @@ conformance<MqttClient>({
       left: 'a shared subscription that nobody awaited',
       leave: async (client) => client.subscribe('$share/all/left/behind'),
       isGone: async (client) => !(await hears(client, 'left/behind')),
-    },
-    {
-      left: 'a listener',
-      leave: async (client) => client.on('message', () => {}),
-      isGone: (client) => client.listenerCount('message') === 0,
     },
   ],
   endSessions: (server) => server.restart(),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { MysqlConnectionFactory, type MysqlConnectionOptions } from '../../src/factories/mysql2.js';
@@ -48,6 +49,9 @@ const subject: Subject<Connection> = {
     await askMariadb(port, 'GRANT ALL ON shop.* TO eve');
   },
   factory: (port) => factory(port),
+  indifferent: (port) => factory(port, { reset: 'none' }),
+  emitter: (connection) => connection,
+  light: { factory: (port) => factory(port, { reset: 'none' }), serve: asks('SELECT 1') },
   stranger: {
     factory: (port) => factory(port, { password: 'wrong' }),
     error: /Access denied for user 'ann'/,
@@ -156,6 +160,8 @@ conformance<Connection>({
   // In the folder above that of its data.
   kind: withPem(mariadb({ 'ssl-cert': '../cert.pem', 'ssl-key': '../key.pem' }), pem),
   factory: (port) => factory(port, { host: 'localhost', ssl: { ca: pem.cert, verifyIdentity: true } }),
+  indifferent: undefined,
+  light: undefined,
   stranger: { factory: (port) => factory(port, { ssl: { ca: [] } }), error: /self-signed certificate/ },
   serve: async (connection) => {
     if ((await tells(connection, SECURED)) !== 1) throw new Error('It is not encrypted');
@@ -201,6 +207,19 @@ whereInstalled(subject.kind, describe)('MysqlConnectionFactory', () => {
     const leave = asks('SET @left = 7', 'START TRANSACTION');
     const look = (connection: Connection): Promise<unknown> => tells(connection, 'CONCAT(@@in_transaction, @left)');
     expect(await after(leave, look, { reset: 'none' })).toBe('17');
+  });
+
+  test('of the connection with callbacks, too, forgotten listeners are taken off, but for the event that it hears itself', async () => {
+    const raw = (connection: Connection): EventEmitter =>
+      (connection as unknown as { readonly connection: EventEmitter }).connection;
+    const counts = (connection: Connection): number[] =>
+      ['error', 'end', 'drain', 'news'].map((event) => raw(connection).listenerCount(event));
+    const own = await after(threadId, (connection) => Promise.resolve(counts(connection)));
+    const forget = (connection: Connection): void => {
+      for (const event of ['error', 'end', 'drain', 'news']) raw(connection).on(event, () => {});
+    };
+    const left = await after(forget, (connection) => Promise.resolve(counts(connection)));
+    expect(left).toEqual([own[0]! + 1, ...own.slice(1)]);
   });
 
   test('without a database none is chosen', async () => {

@@ -53,6 +53,9 @@ conformance<Client>({
     await askPostgres(port, 'GRANT ALL ON SEQUENCE numbers TO ann');
   },
   factory: (port) => factory(port, { reset: 'session' }),
+  indifferent: (port) => factory(port, { reset: 'none' }),
+  emitter: (client) => client,
+  light: { factory, serve: asks('SELECT 1') },
   stranger: {
     factory: (port) => factory(port, { password: 'wrong' }),
     error: /password authentication failed for user "ann"/,
@@ -208,6 +211,19 @@ describe('PgConnectionFactory', () => {
     });
 
     afterAll(() => server?.stop());
+
+    test('a client that its borrower has ended is replaced, though its goodbye may not be written yet', async () => {
+      await using pool = new ConnectionPool(factory(server.port), { name: 'orders', size: 1 });
+      const ended = await pool.use((client) => {
+        void client.end();
+        return client;
+      });
+      const next = await pool.use(async (client) => {
+        await client.query('SELECT 1');
+        return client;
+      });
+      expect(next).not.toBe(ended);
+    });
 
     /** What one borrower asks, and with what the next finds the setting. */
     async function leftBy(

@@ -44,6 +44,18 @@ function factory(port: number, options: Options = {}): RedisConnectionFactory {
   });
 }
 
+/** As whom it is logged in. */
+function whoAmI(client: Client): Promise<string> {
+  return client.sendCommand<string>(['ACL', 'WHOAMI']);
+}
+
+const BOB = { username: 'bob', password: 'secret' };
+
+/** What it is asked may never be answered, and is not waited for. */
+function abandons(...args: string[]): (client: Client) => void {
+  return (client) => void client.sendCommand(args).catch(() => undefined);
+}
+
 async function told(client: Client, what: string): Promise<string | undefined> {
   const info = await client.sendCommand<string>(['CLIENT', 'INFO']);
   return new RegExp(` ${what}=(\\S*)`).exec(info)?.[1];
@@ -68,6 +80,9 @@ conformance<Client>({
   name: 'RedisConnectionFactory',
   kind: guarded,
   factory: (port) => factory(port),
+  indifferent: (port) => factory(port, { reset: 'none' }),
+  emitter: (client) => client,
+  light: { factory: (port) => factory(port, { reset: 'transaction' }), serve: (client) => client.get('count') },
   stranger: { factory: (port) => factory(port, { password: 'wrong' }), error: /WRONGPASS/ },
   serve,
   dawdle,
@@ -95,6 +110,16 @@ conformance<Client>({
     'an error of her own': () => Promise.reject(new Error('her own')),
   },
   dirt: [
+    {
+      left: 'the login of somebody else',
+      leave: (client) => client.auth(BOB),
+      isGone: async (client) => (await whoAmI(client)) === 'ann',
+    },
+    {
+      left: 'a mode of the connection',
+      leave: (client) => client.clientNoEvict(true),
+      isGone: async (client) => !(await told(client, 'flags'))?.includes('e'),
+    },
     {
       left: 'another database',
       leave: (client) => client.select(3),
@@ -237,6 +262,22 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
     expect(await pool.use((client) => told(client, 'db'))).toBe('3');
   });
 
+  test('listeners that were added by a proxy are taken off, and the client goes on hearing what it should', async () => {
+    await using pool = poolOf();
+    const before = await pool.use((client) => client);
+    for (let lease = 0; lease < 5; lease++) {
+      await pool.use((client) => client.withTypeMapping({}).on('news', () => {}));
+    }
+    const heard: unknown[] = [];
+    await pool.use((client) => {
+      client.on('news', (news) => heard.push(news));
+      client.asap().emit('news', 1);
+    });
+    await pool.use((client) => client.asap().emit('news', 2));
+    expect(heard).toEqual([1]);
+    expect(await pool.use((client) => client)).toBe(before);
+  });
+
   test("reset: 'none' leaves everything", async () => {
     await using pool = poolOf({ reset: 'none' });
     await pool.use((client) => client.watch('count'));
@@ -249,6 +290,123 @@ whereInstalled(guarded, describe)('RedisConnectionFactory', () => {
     await pool.use((client) => client.setDirtyWatch('the slots have moved'));
     await pool.use((client) => client.multi().ping().exec());
     expect(pool.stats().totals.closed.broken).toBe(0);
+  });
+
+  // Whatever is undone: who asks for nothing to be undone does not ask to be somebody else.
+  test.each<[string, (client: Client) => unknown]>([
+    ['AUTH', (client) => client.auth(BOB)],
+    ['AUTH, as a bare command', (client) => client.sendCommand(['auth', 'bob', 'secret'])],
+    ['AUTH, as bytes', (client) => client.sendCommand([Buffer.from('AUTH'), Buffer.from('bob'), 'secret'])],
+    ['AUTH that is refused', (client) => client.auth({ ...BOB, password: 'wrong' }).catch(() => undefined)],
+    ['AUTH that nobody awaited', abandons('AUTH', 'bob', 'secret')],
+    ['AUTH by a proxy of the client', (client) => client.withTypeMapping({}).auth(BOB)],
+    [
+      'AUTH by a proxy of a proxy',
+      (client) => client.withCommandOptions({}).asap().sendCommand(['AUTH', 'bob', 'secret']),
+    ],
+    ['AUTH in a transaction', (client) => client.multi().get('count').auth(BOB).exec()],
+    [
+      'AUTH in a transaction, as a bare command',
+      (client) => client.multi().addCommand(['AUTH', 'bob', 'secret']).exec(),
+    ],
+    ['AUTH in a pipeline', (client) => client.multi().auth(BOB).execAsPipeline()],
+    ['AUTH in a transaction of a proxy', (client) => client.withTypeMapping({}).multi().auth(BOB).execTyped()],
+    [
+      'AUTH by callback',
+      (client) => new Promise((resolve) => client.legacy().sendCommand('AUTH', 'bob', 'secret', resolve)),
+    ],
+    [
+      'AUTH by callback, in a transaction',
+      (client) => new Promise((resolve) => client.legacy().multi().sendCommand('AUTH', 'bob', 'secret').exec(resolve)),
+    ],
+    ['HELLO as somebody else', (client) => client.hello(3, { AUTH: BOB })],
+    ['HELLO with a name', (client) => client.hello(3, { SETNAME: 'mine' })],
+    ['HELLO with another protocol', abandons('HELLO', '2')],
+    ['RESET', abandons('RESET')],
+    ['QUIT', abandons('QUIT')],
+    ['CLIENT NO-EVICT', (client) => client.clientNoEvict(true)],
+    ['CLIENT NO-TOUCH', abandons('CLIENT', 'NO-TOUCH', 'ON')],
+    ['CLIENT REPLY', abandons('CLIENT', 'REPLY', 'OFF')],
+    ['CLIENT TRACKING', (client) => client.clientTracking(true)],
+    ['CLIENT CACHING', abandons('CLIENT', 'CACHING', 'YES')],
+    ['CLIENT SETNAME', (client) => client.clientSetName('mine')],
+    ['CLIENT SETINFO', abandons('client', 'setinfo', 'lib-name', 'mine')],
+    ['CLIENT with what is not known here', abandons('CLIENT', 'NONSENSE')],
+    ['MONITOR', (client) => client.monitor(() => {})],
+    ['MONITOR by a proxy', (client) => client.asap().MONITOR(() => {})],
+    ['MONITOR, as a bare command', abandons('MONITOR')],
+    ['SUBSCRIBE, as a bare command, of which the client would lose count', abandons('SUBSCRIBE', 'news')],
+    ['SUNSUBSCRIBE, as a bare command', abandons('SUNSUBSCRIBE')],
+    ['READONLY', abandons('READONLY')],
+    ['READWRITE', abandons('READWRITE')],
+    ['ASKING', abandons('ASKING')],
+    ['SCRIPT DEBUG', (client) => client.scriptDebug('YES')],
+    ['what only replicas say', abandons('REPLCONF')],
+  ])('a connection is not handed on after %s', async (_, leave) => {
+    await using pool = poolOf({ reset: 'none' });
+    const before = await pool.use(async (client) => {
+      await leave(client);
+      return client;
+    });
+    const [after, who] = await pool.use(async (client) => [client, await whoAmI(client)] as const);
+    expect(after).not.toBe(before);
+    expect(who).toBe('ann');
+    expect(await pool.use((client) => client)).toBe(after);
+  });
+
+  test.each<[string, (client: Client) => unknown]>([
+    ['HELLO that only asks', (client) => client.hello()],
+    ['CLIENT INFO', (client) => client.clientInfo()],
+    ['CLIENT LIST', (client) => client.clientList()],
+    ['CLIENT ID', (client) => client.clientId()],
+    ['CLIENT GETNAME', (client) => client.clientGetName()],
+    ['CLIENT TRACKINGINFO', (client) => client.clientTrackingInfo()],
+    ['CLIENT KILL of somebody else', (client) => client.sendCommand(['CLIENT', 'KILL', 'ID', '987654321'])],
+    ['CLIENT UNBLOCK', (client) => client.sendCommand(['client', 'unblock', '987654321'])],
+    ['SCRIPT EXISTS', (client) => client.scriptExists('0'.repeat(40))],
+    ['subscriptions of which the client knows', (client) => client.subscribe('news', () => {})],
+    ['a transaction', (client) => client.multi().get('auth').exec()],
+    ['a pipeline', (client) => client.multi().get('auth').execAsPipeline()],
+    ['a key that is called so', (client) => client.get('AUTH')],
+    [
+      "a client of the borrower's own, made after this one",
+      async (client) => {
+        const own = await client.duplicate().connect();
+        await own.auth(BOB);
+        own.destroy();
+      },
+    ],
+  ])('a connection is kept after %s', async (_, ask) => {
+    await using pool = poolOf();
+    const before = await pool.use(async (client) => {
+      await ask(client);
+      return client;
+    });
+    expect(await pool.use((client) => client)).toBe(before);
+  });
+
+  test('a connection is kept when its credentials are renewed by where they come from', async () => {
+    const ann = { username: 'ann', password: 'secret' };
+    let renew: ((credentials: typeof ann) => void) | undefined;
+    const failures: unknown[] = [];
+    const credentialsProvider: Options['credentialsProvider'] = {
+      type: 'streaming-credentials-provider',
+      subscribe: ({ onNext }) => {
+        renew = onNext;
+        return Promise.resolve([ann, { dispose: () => {} }]);
+      },
+      onReAuthenticationError: (error) => failures.push(error),
+    };
+    await using pool = poolOf({ credentialsProvider });
+    const before = await pool.use(async (client) => {
+      renew!(ann);
+      await client.get('count');
+      return client;
+    });
+    expect(await pool.use((client) => client)).toBe(before);
+    await pool.use((client) => client.auth(BOB));
+    expect(await pool.use(whoAmI)).toBe('ann');
+    expect(failures).toEqual([]);
   });
 
   test('a ping finds a transaction that was left open, and the connection is replaced', async () => {

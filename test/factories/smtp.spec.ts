@@ -47,6 +47,8 @@ conformance<SmtpConnection>({
   name: 'SmtpConnectionFactory',
   kind: smtp(),
   factory,
+  emitter: ({ client }) => client,
+  light: { factory, serve },
   stranger: {
     factory: (port) => factory(port, { auth: { user: 'ann', pass: 'wrong' } }),
     error: /Invalid login: 535 Invalid username or password/,

@@ -66,6 +66,8 @@ conformance<Client>({
   name: 'SshConnectionFactory',
   kind: sshServer(),
   factory: (port) => factory(port),
+  emitter: (client) => client,
+  light: { factory: (port) => factory(port), serve: (client) => run(client, 'echo 7') },
   stranger: {
     factory: (port) => factory(port, { password: 'wrong' }),
     error: /127\.0\.0\.1:\d+ does not let ann in: All configured authentication methods failed/,
@@ -112,11 +114,6 @@ conformance<Client>({
         return Promise.resolve();
       },
       isGone: nothingIsOpen,
-    },
-    {
-      left: 'somebody who takes connections that come by a forwarding',
-      leave: (client) => Promise.resolve(client.on('tcp connection', () => {})),
-      isGone: (client) => client.listenerCount('tcp connection') === 0,
     },
   ],
   endSessions: (server) => Promise.resolve(send(server.pid!, 'SIGUSR2')),
