@@ -63,9 +63,10 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
   private readonly lines = new WeakMap<DynamoDbTable, Line>();
   private readonly pings = new WeakMap<DynamoDbTable, DynamoDbTableConnectionOptions['pingKey']>();
 
+  /** Not while a command goes on, behind which those of the next borrower would have to wait. */
   override isUsable(table: DynamoDbTable): boolean {
     const { destroyed, readable, writable } = this.socketOf(table);
-    return !destroyed && readable && writable;
+    return !destroyed && readable && writable && this.lines.get(table)!.commands === 0;
   }
 
   override watch(table: DynamoDbTable, broken: (error?: unknown) => void): () => void {
@@ -97,6 +98,18 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
         throwOnRequestTimeout: true,
       },
     });
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        line.commands++;
+        try {
+          return await next(args);
+        } finally {
+          line.commands--;
+        }
+      },
+      // Outside the SDK's own retries, whose pauses are part of a command.
+      { step: 'initialize', priority: 'high' },
+    );
     client.middlewareStack.add(
       (next) => async (args) => {
         line.aim(args.request as Target);
@@ -140,6 +153,8 @@ interface Target {
  */
 class Line {
   socket: Socket | undefined;
+  /** How many are under way. */
+  commands = 0;
   readonly http: http.Agent;
   /** The SDK takes either, as the endpoint says. */
   readonly https: https.Agent;
