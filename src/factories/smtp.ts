@@ -15,6 +15,11 @@ export type { OptionsSource } from './client/configured-connection-factory.js';
 
 /** What `nodemailer`'s SMTPConnection takes, and who logs in. */
 export interface SmtpConnectionOptions extends SMTPConnectionOptions {
+  /**
+   * How long the server may be silent when it is to answer, in milliseconds. Default: 10 min. While nothing is asked of it, as
+   * long as the pool likes.
+   */
+  readonly socketTimeout?: number;
   /** Default: nobody logs in. With `user` and `pass`, or `user` and `oauth2`, an XOAuth2 of nodemailer's. */
   readonly auth?: SMTPConnectionAuth;
 }
@@ -61,7 +66,8 @@ export class SmtpConnectionFactory extends ClientConnectionFactory<SmtpConnectio
     { auth, ...options }: SmtpConnectionOptions,
     context: ConnectContext,
   ): Promise<SmtpConnection> {
-    const connection = new SmtpConnection(new SMTPConnection(options));
+    // To the client 0 is none, too.
+    const connection = new SmtpConnection(new SMTPConnection(options), options.socketTimeout || undefined);
     await opening(
       context.signal,
       async () => {
@@ -91,13 +97,18 @@ export class SmtpConnection {
   /** Whether the server may be in the middle of a mail that failed, and would refuse the next. */
   private isDirty = false;
 
-  constructor(private readonly smtp: SMTPConnection) {
+  /** @param patience how long the server may be silent when it is to answer, in milliseconds */
+  constructor(
+    private readonly smtp: SMTPConnection,
+    private readonly patience = 600_000,
+  ) {
     ignoreErrors(smtp);
   }
 
   /** nodemailer's own, for what there is no method for. Whatever is done with it, a RSET follows before anybody else gets it. */
   get client(): SMTPConnection {
     this.isDirty = true;
+    this.allowSilence(this.patience);
     return this.smtp;
   }
 
@@ -194,8 +205,15 @@ export class SmtpConnection {
     });
   }
 
+  /** The client would close a connection on which nothing is said, also if nothing is to be said. 0: for ever. */
+  private allowSilence(milliseconds: number): void {
+    const { _socket: socket } = this.smtp;
+    if (socket) socket.setTimeout(milliseconds);
+  }
+
   /** The client calls back, or says that it is over, or says that it is over and calls back right afterwards. */
   private ask<T>(what: string, ask: (done: (error?: Error | null, answer?: T) => void) => void): Promise<T> {
+    this.allowSilence(this.patience);
     return new Promise((resolve, reject) => {
       const stopWatching = this.watch((cause) => {
         const error = new ConnectionError(`The connection was closed before ${what}`, { cause });
@@ -203,6 +221,7 @@ export class SmtpConnection {
       });
       ask((error, answer) => {
         stopWatching();
+        this.allowSilence(0);
         if (error) reject(error);
         else resolve(answer as T);
       });
