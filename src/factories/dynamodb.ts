@@ -70,7 +70,13 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
   }
 
   override watch(table: DynamoDbTable, broken: (error?: unknown) => void): () => void {
-    return watchDeath(this.socketOf(table), ['close'], broken);
+    const line = this.lines.get(table)!;
+    return watchDeath(line.socket!, ['close'], (error) => broken(line.abortedBy ?? error));
+  }
+
+  /** Whoever aborts a command cuts off its connection. */
+  override isAbandonment(error: unknown): boolean {
+    return error instanceof Error && error.name === 'AbortError';
   }
 
   /** One round trip: the table is described, or an item of it is read. */
@@ -155,6 +161,8 @@ class Line {
   socket: Socket | undefined;
   /** How many are under way. */
   commands = 0;
+  /** What a command failed with whose borrower gave it up, and cut off the connection with it. */
+  abortedBy: unknown;
   readonly http: http.Agent;
   /** The SDK takes either, as the endpoint says. */
   readonly https: https.Agent;
@@ -176,7 +184,11 @@ class Line {
   explain(error: unknown): never {
     const { name, message } = error as Error;
     const isAnswer = '$fault' in (error as object);
-    if (isAnswer || name === 'AbortError' || this.socket?.destroyed !== true) throw error;
+    if (isAnswer || this.socket?.destroyed !== true) throw error;
+    if (name === 'AbortError') {
+      this.abortedBy ??= error;
+      throw error;
+    }
     throw new ConnectionError(`The connection to DynamoDB failed: ${message}`, { cause: error });
   }
 

@@ -261,6 +261,21 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     });
   });
 
+  test('a command that its borrower aborts makes no other connection suspect, also if he goes on', async () => {
+    const lines: string[] = [];
+    const write = (line: unknown): number => lines.push(String(line));
+    const pool = open({}, { size: 3, logger: { log: write, warn: write, error: write } });
+    await pool.ready();
+    await pool.use(async (table) => {
+      await failure(table.send(new ListTablesCommand({}), { abortSignal: AbortSignal.timeout(50) }));
+      await until(() => establishedTo(server.port) === 2, 'its connection is gone');
+      await pause(20);
+    });
+    await pool.ready();
+    expect(pool.stats().totals).toMatchObject({ connected: 4, pings: 0, connectFailures: 0, closed: { broken: 1 } });
+    expect(lines).toEqual([]);
+  });
+
   test('is handed on after each ping, to whoever waited for it', async () => {
     const pool = open({}, { checkAfterIdle: 0 });
     const before = await pool.use((table) => table);
