@@ -232,8 +232,9 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
         mode: 'patient',
         acquireInitialRetryToken: () => Promise.resolve(tokenOf(0)),
         refreshRetryTokenForRetry: () => {
+          if (isAsked) return Promise.reject(new Error('once is enough'));
           isAsked = true;
-          return Promise.resolve(tokenOf(500));
+          return Promise.resolve(tokenOf(300));
         },
         recordSuccess: () => {},
       };
