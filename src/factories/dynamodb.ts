@@ -63,13 +63,20 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
   private readonly lines = new WeakMap<DynamoDbTable, Line>();
   private readonly pings = new WeakMap<DynamoDbTable, DynamoDbTableConnectionOptions['pingKey']>();
 
+  /** Not while a command goes on, behind which those of the next borrower would have to wait. */
   override isUsable(table: DynamoDbTable): boolean {
     const { destroyed, readable, writable } = this.socketOf(table);
-    return !destroyed && readable && writable;
+    return !destroyed && readable && writable && this.lines.get(table)!.commands === 0;
   }
 
   override watch(table: DynamoDbTable, broken: (error?: unknown) => void): () => void {
-    return watchDeath(this.socketOf(table), ['close'], broken);
+    const line = this.lines.get(table)!;
+    return watchDeath(line.socket!, ['close'], (error) => broken(line.abortedBy ?? error));
+  }
+
+  /** Whoever aborts a command cuts off its connection. */
+  override isAbandonment(error: unknown): boolean {
+    return error instanceof Error && error.name === 'AbortError';
   }
 
   /** One round trip: the table is described, or an item of it is read. */
@@ -97,6 +104,18 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
         throwOnRequestTimeout: true,
       },
     });
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        line.commands++;
+        try {
+          return await next(args);
+        } finally {
+          line.commands--;
+        }
+      },
+      // Outside the SDK's own retries, whose pauses are part of a command.
+      { step: 'initialize', priority: 'high' },
+    );
     client.middlewareStack.add(
       (next) => async (args) => {
         line.aim(args.request as Target);
@@ -140,6 +159,10 @@ interface Target {
  */
 class Line {
   socket: Socket | undefined;
+  /** How many are under way. */
+  commands = 0;
+  /** What a command failed with whose borrower gave it up, and cut off the connection with it. */
+  abortedBy: unknown;
   readonly http: http.Agent;
   /** The SDK takes either, as the endpoint says. */
   readonly https: https.Agent;
@@ -161,7 +184,11 @@ class Line {
   explain(error: unknown): never {
     const { name, message } = error as Error;
     const isAnswer = '$fault' in (error as object);
-    if (isAnswer || name === 'AbortError' || this.socket?.destroyed !== true) throw error;
+    if (isAnswer || this.socket?.destroyed !== true) throw error;
+    if (name === 'AbortError') {
+      this.abortedBy ??= error;
+      throw error;
+    }
     throw new ConnectionError(`The connection to DynamoDB failed: ${message}`, { cause: error });
   }
 

@@ -58,6 +58,7 @@ export interface HttpConnectionOptions extends Omit<
  */
 export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpConnectionOptions> {
   private readonly pings = new WeakMap<Client, HttpPing>();
+  private readonly sockets = new WeakMap<Client, Socket>();
 
   /** Not while a request goes on, as it does as long as its answer was not read. */
   override isUsable(client: Client): boolean {
@@ -68,8 +69,14 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
   /** The client never listens to itself. */
   override watch(client: Client, broken: (error?: unknown) => void): () => void {
     const onDisconnect = (_origin: unknown, _targets: unknown, error: Error): void => broken(error);
+    const socket = this.sockets.get(client)!;
     client.on('disconnect', onDisconnect);
-    return guardListeners(client, () => client.removeListener('disconnect', onDisconnect));
+    // Sooner: before whoever has read an answer that ends the connection gives it back, and it is merely found to be of no use.
+    socket.on('error', broken);
+    return guardListeners(client, () => {
+      client.removeListener('disconnect', onDisconnect);
+      socket.removeListener('error', broken);
+    });
   }
 
   /** HTTP has no session; but what a borrower listens to is no concern of his any more. */
@@ -86,6 +93,11 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
     if (!(error instanceof Error)) return false;
     const { code, name } = error as Error & { readonly code?: unknown };
     return name === 'HTTPParserError' || BROKEN.has(code);
+  }
+
+  /** What the client itself ends: idle for too long, with an answer that says so, or with a request that is aborted. */
+  override isAbandonment(error: unknown): boolean {
+    return error instanceof Error && (error as { readonly code?: unknown }).code === 'UND_ERR_INFO';
   }
 
   override destroy(client: Client): void {
@@ -111,6 +123,7 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
       (reason) => line.cut(reason),
     );
     this.pings.set(client, ping);
+    this.sockets.set(client, line.socket!);
     return client;
   }
 
@@ -121,17 +134,19 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
 
 /** The one connection of a client. By itself a client would dial again whenever it has lost one. */
 class Line {
-  private socket: Socket | undefined;
+  socket: Socket | undefined;
   private readonly connect: buildConnector.connector;
 
-  constructor(options: buildConnector.BuildOptions) {
+  constructor(private readonly options: buildConnector.BuildOptions) {
     this.connect = buildConnector(options);
   }
 
   dial(target: buildConnector.Options, callback: buildConnector.Callback): void {
     if (this.socket === undefined) {
+      // The client's own would take its place, though it has none.
+      const { localAddress } = this.options as { readonly localAddress?: string };
       // The types keep back what it returns.
-      this.socket = this.connect(target, callback) as unknown as Socket;
+      this.socket = this.connect({ ...target, localAddress }, callback) as unknown as Socket;
       return;
     }
     // Later: one that is called back at once never sees to its request.
@@ -168,7 +183,6 @@ const LONGEST_ANSWER = 131_072;
 const BROKEN = new Set<unknown>([
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
-  'UND_ERR_INFO',
   'UND_ERR_CLOSED',
   'UND_ERR_DESTROYED',
 ]);

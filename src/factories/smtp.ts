@@ -16,6 +16,11 @@ export type { OptionsSource } from './client/configured-connection-factory.js';
 
 /** What `nodemailer`'s SMTPConnection takes, and who logs in. */
 export interface SmtpConnectionOptions extends SMTPConnectionOptions {
+  /**
+   * How long the server may be silent when it is to answer, in milliseconds. Default: 10 min. While nothing is asked of it, as
+   * long as the pool likes.
+   */
+  readonly socketTimeout?: number;
   /** Default: nobody logs in. With `user` and `pass`, or `user` and `oauth2`, an XOAuth2 of nodemailer's. */
   readonly auth?: SMTPConnectionAuth;
 }
@@ -62,7 +67,8 @@ export class SmtpConnectionFactory extends ClientConnectionFactory<SmtpConnectio
     { auth, ...options }: SmtpConnectionOptions,
     context: ConnectContext,
   ): Promise<SmtpConnection> {
-    const connection = new SmtpConnection(new SMTPConnection(options));
+    // To the client 0 is none, too.
+    const connection = new SmtpConnection(new SMTPConnection(options), options.socketTimeout || undefined);
     await opening(
       context.signal,
       async () => {
@@ -96,7 +102,11 @@ export class SmtpConnection {
   /** Those who wait for an answer of the server: what tells each of them that none will come. */
   private readonly waiting = new Set<(cause: unknown) => void>();
 
-  constructor(private readonly smtp: SMTPConnection) {
+  /** @param patience how long the server may be silent when it is to answer, in milliseconds */
+  constructor(
+    private readonly smtp: SMTPConnection,
+    private readonly patience = 600_000,
+  ) {
     ignoreErrors(smtp);
     watchDeath(smtp, ['end'], (cause) => {
       for (const giveUp of this.waiting) giveUp(cause);
@@ -106,6 +116,7 @@ export class SmtpConnection {
   /** nodemailer's own, for what there is no method for. Whatever is done with it, a RSET follows before anybody else gets it. */
   get client(): SMTPConnection {
     this.isDirty = true;
+    this.allowSilence(this.patience);
     return this.smtp;
   }
 
@@ -214,8 +225,15 @@ export class SmtpConnection {
     });
   }
 
+  /** The client would close a connection on which nothing is said, also if nothing is to be said. 0: for ever. */
+  private allowSilence(milliseconds: number): void {
+    const { _socket: socket } = this.smtp;
+    if (socket) socket.setTimeout(milliseconds);
+  }
+
   /** The client calls back, or says that it is over, or says that it is over and calls back right afterwards. */
   private ask<T>(what: string, ask: (done: (error?: Error | null, answer?: T) => void) => void): Promise<T> {
+    this.allowSilence(this.patience);
     return new Promise((resolve, reject) => {
       const giveUp = (cause: unknown): void => {
         const error = new ConnectionError(`The connection was closed before ${what}`, { cause });
@@ -224,6 +242,7 @@ export class SmtpConnection {
       this.waiting.add(giveUp);
       ask((error, answer) => {
         this.waiting.delete(giveUp);
+        this.allowSilence(0);
         if (error) reject(error);
         else resolve(answer as T);
       });

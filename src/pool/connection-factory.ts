@@ -65,7 +65,8 @@ export abstract class ConnectionFactory<C> {
 
   /**
    * Watches for the connection's death: call `broken` when it dies, return what stops the watch. Without it, an
-   * EventEmitter's 'close', 'end' and 'error' mean its death.
+   * EventEmitter's 'close', 'end' and 'error' mean its death. Of one that died of what {@link isAbandonment} knows, nothing is
+   * logged, and its siblings are left alone; it is replaced all the same.
    */
   watch?(connection: C, broken: (error?: unknown) => void): () => void;
 
@@ -75,7 +76,8 @@ export abstract class ConnectionFactory<C> {
   /**
    * Tells which of the client's own errors mean that work was given up before its reply had come, such as a time-out of the
    * client's. It costs the connection, for the reply may still be on its way to the next borrower; but it is no connection
-   * error, is not retried as one, and says nothing of the other connections. Adds to AbortError and TimeoutError.
+   * error, is not retried as one, and says nothing of the other connections. Adds to AbortError and TimeoutError. Asked also of
+   * what {@link watch} tells: whether the client has given up the connection itself, as it is meant to.
    */
   isAbandonment?(error: unknown): boolean;
 }

@@ -63,7 +63,8 @@ export class ConnectionPool<C> implements AsyncDisposable {
     this.maxWaiting = maxWaiting;
     this.usualWait = { timeout: acquireTimeout, signal: undefined, origin: undefined, span: undefined };
     this.log = new PoolLog(name, logger, clock);
-    this.stock = new Stock(factory, this.settings, clock, this.totals, this.log, {
+    const verdicts = new Judge(factory, connectionErrors);
+    this.stock = new Stock(factory, this.settings, clock, this.totals, this.log, verdicts, {
       waiting: () => this.queue.length,
       offer: (entry) => this.returns.offer(entry),
       changed: () => this.changed(),
@@ -81,7 +82,6 @@ export class ConnectionPool<C> implements AsyncDisposable {
     if (leakDetection !== Infinity) {
       this.leaks = new LeakWatch(this.settings, clock, this.log, (entry) => this.returns.bury(entry, undefined));
     }
-    const verdicts = new Judge(factory, connectionErrors);
     this.returns = new Returns(this.stock, verdicts, this.leaks, factory.reset !== undefined, {
       isAwaited: () => this.queue.length > 0,
       isClosing: () => this.shutdown !== undefined,

@@ -41,11 +41,12 @@ export class Returns<C> {
   /** A lease has ended, and not well, or not for certain. */
   judge(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void {
     const verdict = this.verdicts.verdict(outcome, error, signal);
+    const wasBreak = verdict === 'broken' || !this.wasGivenUp(entry);
     // Likewise; and the user's own predicates may have done it just now.
     if (entry.state !== State.leased) return;
     const { stock } = this;
     this.leaks?.returned(entry);
-    if (entry.doom === 'broken') this.bury(entry, error);
+    if (entry.doom === 'broken') this.bury(entry, wasBreak ? error : undefined);
     else if (verdict === 'broken') stock.lose(entry, error, 'break');
     else if (verdict === 'unsure') this.bury(entry, undefined);
     else if (stock.isUsable(entry)) this.keep(entry);
@@ -75,6 +76,11 @@ export class Returns<C> {
     // What that did may have called the pool, so offer() looks once more.
     if (this.resets && !this.mustGo(entry)) stock.reset(entry);
     else this.offer(entry);
+  }
+
+  /** Whether it died meanwhile by its own side's choice, of which an error of the work says nothing. */
+  private wasGivenUp({ doom, cause }: PooledConnection<C>): boolean {
+    return doom === 'broken' && this.verdicts.wasGivenUp(cause);
   }
 
   private mustGo(entry: PooledConnection<C>): boolean {

@@ -12,7 +12,14 @@ import { Census, isGone, nameOf, State, type PooledConnection } from './pooled-c
 import type { OwnSettings, SizeBounds } from './settings.js';
 import type { ConnectionInfo, Totals } from './stats.js';
 import { Upkeep } from './upkeep.js';
+import type { Judge } from './verdict.js';
 import { Watcher } from './watcher.js';
+
+/**
+ * How a connection is lost. After a break its idle siblings are suspect; a mishap says nothing of them; and of an end that
+ * its own side chose there is no more to say.
+ */
+type Loss = 'break' | 'mishap' | 'end';
 
 /** What the stock asks of its pool. */
 export interface StockHost<C> {
@@ -62,6 +69,7 @@ export class Stock<C> {
     private readonly clock: Clock,
     private readonly totals: Totals,
     private readonly log: PoolLog,
+    private readonly verdicts: Judge,
     private readonly host: StockHost<C>,
   ) {
     this.bounds = settings.size;
@@ -168,11 +176,11 @@ export class Stock<C> {
     if (!entry.proven) this.filler.proved(entry);
   }
 
-  /** It is broken: away with it. After a break its idle siblings are suspect. */
-  lose(entry: PooledConnection<C>, error: unknown, kind: 'break' | 'mishap'): void {
-    noteBrokenBy(error);
+  /** It is broken: away with it. */
+  lose(entry: PooledConnection<C>, error: unknown, kind: Loss): void {
+    if (kind !== 'end') noteBrokenBy(error);
     // Doomed as broken it has been mourned already: its death was told inside its own isUsable().
-    if (entry.doom !== 'broken') this.mourn(entry, error);
+    if (entry.doom !== 'broken') this.mourn(entry, error, kind);
     this.part(entry, 'broken');
     if (kind === 'break') this.suspectSiblings();
     this.host.changed();
@@ -411,20 +419,23 @@ export class Stock<C> {
 
   /** A death told by watch. Whoever holds the connection may finish; nobody gets it after. */
   private told(entry: PooledConnection<C>, error: unknown): void {
+    const kind = this.verdicts.wasGivenUp(error) ? 'end' : 'break';
     if (entry.state === State.idle || entry.state === State.checking) {
-      this.lose(entry, error, 'break');
+      this.lose(entry, error, kind);
     } else if (entry.state === State.leased || entry.state === State.connecting) {
       if (entry.doom === 'broken') return;
       entry.doom = 'broken';
-      this.mourn(entry, error);
-      this.suspectSiblings();
+      this.mourn(entry, error, kind);
+      if (kind !== 'end') this.suspectSiblings();
       this.host.changed();
     }
   }
 
-  private mourn(entry: PooledConnection<C>, error: unknown): void {
+  private mourn(entry: PooledConnection<C>, error: unknown, kind: Loss): void {
     entry.cause = error;
-    this.log.connectionLost(error);
+    if (kind !== 'end') this.log.connectionLost(error);
+    // What ends by what its borrower did with it was there to be used.
+    else if (entry.state === State.leased) return;
     if (this.filler.isUnproven(entry)) this.filler.kicked(error ?? new ConnectionError('The other side closed it'));
   }
 

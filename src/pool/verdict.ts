@@ -1,4 +1,4 @@
-import { isAbandonment, isBrokenBy } from './connection-error.js';
+import { isAbandonment, isBrokenBy, matchesError } from './connection-error.js';
 import type { ConnectionFactory } from './connection-factory.js';
 import type { Outcome } from './lease.js';
 import type { ErrorMatcher } from './rules.js';
@@ -26,5 +26,10 @@ export class Judge {
     if (isBrokenBy(error, this.breakers)) return 'broken';
     if (isAbandonment(error, this.abandonments)) return 'unsure';
     return outcome === 'discarded' ? 'broken' : 'intact';
+  }
+
+  /** Whether a connection that died of this was given up by its own side, as its factory says: a TimeoutError may be an outage. */
+  wasGivenUp(error: unknown): boolean {
+    return matchesError(error, this.abandonments);
   }
 }

@@ -113,6 +113,14 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     return pool;
   }
 
+  /** Whether the next borrower, who does not have to wait for anything but his own answer, gets this handle. */
+  async function servesAgain(pool: ConnectionPool<DynamoDbTable>, before: DynamoDbTable): Promise<boolean> {
+    return pool.use(async (table) => {
+      await get(table);
+      return table === before;
+    });
+  }
+
   test('a handle whose connection is lost says so, and dials no more', async () => {
     const lease = await open().acquire();
     send(server.pid!, 'SIGUSR2');
@@ -190,6 +198,90 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     expect(isConnectionError(error)).toBe(false);
     await pool.use(get);
     expect(pool.stats().totals.connected).toBe(2);
+  });
+
+  describe('is not handed on while a command goes on that nobody awaited', () => {
+    const left = (table: DynamoDbTable): Promise<unknown> => failure(table.send(new ListTablesCommand({})));
+
+    test('that waits for its answer: the next borrower has another, and does not wait', async () => {
+      const pool = open();
+      let outcome!: Promise<unknown>;
+      const before = await pool.use((table) => {
+        outcome = left(table);
+        return table;
+      });
+      expect(await servesAgain(pool, before)).toBe(false);
+      expect(isConnectionError(await outcome)).toBe(true);
+      expect(pool.stats().totals).toMatchObject({ connected: 2, closed: { broken: 1 } });
+    });
+
+    test('that waits for its turn', async () => {
+      const pool = open();
+      const before = await pool.use(async (table) => {
+        const first = get(table);
+        void left(table);
+        await first;
+        return table;
+      });
+      expect(await servesAgain(pool, before)).toBe(false);
+    });
+
+    test('that the SDK is about to send again', async () => {
+      let isAsked = false;
+      const retryStrategy: DynamoDBClientConfig['retryStrategy'] = {
+        mode: 'patient',
+        acquireInitialRetryToken: () => Promise.resolve(tokenOf(0)),
+        refreshRetryTokenForRetry: () => {
+          if (isAsked) return Promise.reject(new Error('once is enough'));
+          isAsked = true;
+          return Promise.resolve(tokenOf(300));
+        },
+        recordSuccess: () => {},
+      };
+      const pool = open({ retryStrategy });
+      const before = await pool.use(async (table) => {
+        void failure(table.send(new ScanCommand({ TableName: table.tableName })));
+        await until(() => isAsked, 'it was throttled');
+        return table;
+      });
+      expect(await servesAgain(pool, before)).toBe(false);
+    });
+
+    test('but when it has failed, been aborted in time, or been answered, it is', async () => {
+      const pool = open();
+      const before = await pool.use(async (table) => {
+        const abortSignal = AbortSignal.abort();
+        await Promise.allSettled([
+          ...[get(table), get(table), table.send(new ScanCommand({ TableName: table.tableName }))],
+          table.send(new ListTablesCommand({}), { abortSignal }),
+        ]);
+        return table;
+      });
+      expect(await servesAgain(pool, before)).toBe(true);
+      expect(pool.stats().totals).toMatchObject({ connected: 1, closed: { broken: 0 } });
+    });
+  });
+
+  test('a command that its borrower aborts makes no other connection suspect, also if he goes on', async () => {
+    const lines: string[] = [];
+    const write = (line: unknown): number => lines.push(String(line));
+    const pool = open({}, { size: 3, logger: { log: write, warn: write, error: write } });
+    await pool.ready();
+    await pool.use(async (table) => {
+      await failure(table.send(new ListTablesCommand({}), { abortSignal: AbortSignal.timeout(50) }));
+      await until(() => establishedTo(server.port) === 2, 'its connection is gone');
+      await pause(20);
+    });
+    await pool.ready();
+    expect(pool.stats().totals).toMatchObject({ connected: 4, pings: 0, connectFailures: 0, closed: { broken: 1 } });
+    expect(lines).toEqual([]);
+  });
+
+  test('is handed on after each ping, to whoever waited for it', async () => {
+    const pool = open({}, { checkAfterIdle: 0 });
+    const before = await pool.use((table) => table);
+    for (let turn = 0; turn < 3; turn++) expect(await servesAgain(pool, before)).toBe(true);
+    expect(pool.stats().totals.pings).toBeGreaterThanOrEqual(3);
   });
 
   test('credentials that come after the connect was given up open nothing', async () => {
@@ -317,6 +409,11 @@ whereInstalled(dynamoDb(), describe)('DynamoDbTableConnectionFactory', () => {
     }
   });
 });
+
+/** That of a retry strategy that lets the SDK wait for so long. */
+function tokenOf(delay: number): { getRetryCount(): number; getRetryDelay(): number } {
+  return { getRetryCount: () => 1, getRetryDelay: () => delay };
+}
 
 interface Answering {
   readonly port: number;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerOptions } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { generate } from 'selfsigned';
@@ -92,11 +92,13 @@ conformance<Client>({
 class LocalServer implements AsyncDisposable {
   readonly sockets = new Set<Socket>();
   readonly requests: IncomingMessage[] = [];
+  /** What the pools wrote. */
+  readonly lines: string[] = [];
   dials = 0;
   private readonly server;
 
-  private constructor(answer: RequestListener) {
-    this.server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  private constructor(answer: RequestListener, options: ServerOptions) {
+    this.server = createServer({ keepAliveTimeout: 60_000, ...options }, (request, response) => {
       this.requests.push(request);
       answer(request, response);
     });
@@ -107,8 +109,11 @@ class LocalServer implements AsyncDisposable {
     });
   }
 
-  static async start(answer: RequestListener = (_, response) => response.end('hi')): Promise<LocalServer> {
-    const local = new LocalServer(answer);
+  static async start(
+    answer: RequestListener = (_, response) => response.end('hi'),
+    options: ServerOptions = {},
+  ): Promise<LocalServer> {
+    const local = new LocalServer(answer, options);
     local.server.listen(0, '127.0.0.1');
     await once(local.server, 'listening');
     return local;
@@ -117,8 +122,10 @@ class LocalServer implements AsyncDisposable {
   pool(options: Partial<HttpConnectionOptions> = {}, settings: PoolSettings = {}): ConnectionPool<Client> {
     const { port } = this.server.address() as AddressInfo;
     const factory = new HttpConnectionFactory({ origin: `http://127.0.0.1:${port}`, ...options });
+    const write = (line: unknown): number => this.lines.push(String(line));
     return new ConnectionPool(factory, {
       name: 'local',
+      logger: { log: write, warn: write, error: write },
       size: 1,
       keepalive: 20,
       acquireTimeout: 5_000,
@@ -205,10 +212,12 @@ describe('HttpConnectionFactory', () => {
     expect(server.dials).toBe(1);
   });
 
+  const SHORT_LIVED: RequestListener = (_, response) => {
+    response.setHeader('connection', 'keep-alive').setHeader('keep-alive', 'timeout=2').end('hi');
+  };
+
   test('parts by itself before the server would, as its Keep-Alive header says', async () => {
-    await using server = await LocalServer.start((_, response) => {
-      response.setHeader('connection', 'keep-alive').setHeader('keep-alive', 'timeout=2').end('hi');
-    });
+    await using server = await LocalServer.start(SHORT_LIVED);
     await using pool = server.pool({ keepAliveTimeoutThreshold: 1_900 });
     const lease = await pool.acquire();
     await until(() => !lease.connection.stats.connected, 'it has parted');
@@ -216,6 +225,41 @@ describe('HttpConnectionFactory', () => {
     await until(() => server.dials === 2, 'it is replaced');
     await pool.use((client) => get(client, '/'));
     expect(pool.stats().totals.closed.broken).toBe(1);
+    expect(server.lines).toEqual([]);
+  });
+
+  test('those that part by themselves while they are idle are replaced without a word or a ping', async () => {
+    await using server = await LocalServer.start(SHORT_LIVED);
+    await using pool = server.pool({ keepAliveTimeoutThreshold: 500 }, { size: 3, keepalive: false });
+    await pool.ready();
+    await until(() => pool.stats().totals.closed.broken >= 3, 'all have parted');
+    await pool.ready();
+    await pool.use((client) => get(client, '/'));
+    expect(pool.stats().totals).toMatchObject({ pings: 0, connectFailures: 0 });
+    expect(server.lines).toEqual([]);
+  });
+
+  test('one that the server ends while it is idle, without having said so, is a break, for it may be a restart', async () => {
+    await using server = await LocalServer.start();
+    await using pool = server.pool({}, { size: 2, keepalive: false });
+    await pool.ready();
+    await pause(1_000);
+    const [first] = server.sockets;
+    first!.end();
+    await until(() => server.dials === 3, 'it is replaced');
+    expect(server.lines).toEqual(['Pool "local" lost a connection: other side closed (UND_ERR_SOCKET)']);
+    expect(pool.stats().totals.pings).toBe(1);
+  });
+
+  test('dials from the address that it is told', async () => {
+    const seen: unknown[] = [];
+    await using server = await LocalServer.start(({ socket }, response) => {
+      seen.push(socket.remoteAddress);
+      response.end();
+    });
+    await using pool = server.pool({ connect: { localAddress: '127.0.0.2' } });
+    await pool.ready();
+    expect(seen).toEqual(['127.0.0.2']);
   });
 
   test.each([
@@ -246,6 +290,55 @@ describe('HttpConnectionFactory', () => {
     expect(error).toBe(signal.reason);
     expect(isConnectionError(error)).toBe(false);
     await until(() => server.dials === 2, 'it is replaced');
+  });
+
+  test.each([
+    ['a request that is aborted', '/slow', 'TimeoutError'],
+    ['an answer that ends the connection', '/last', 'nothing'],
+  ])('%s costs the connection, and no other is suspected, also if its borrower goes on', async (_, path, failure) => {
+    await using server = await LocalServer.start((request, response) => {
+      if (request.url === '/last') response.setHeader('connection', 'close');
+      if (request.url !== '/slow') response.end('hi');
+    });
+    await using pool = server.pool({}, { size: 3, keepalive: false });
+    await pool.ready();
+    const outcome = await pool.use(async (client) => {
+      const gone = once(client, 'disconnect');
+      const asking = client.request({ method: 'GET', path, signal: AbortSignal.timeout(50) });
+      const name = await asking.then(
+        ({ body }) => body.text().then(() => 'nothing'),
+        (error: unknown) => (error as Error).name,
+      );
+      await gone;
+      return name;
+    });
+    expect(outcome).toBe(failure);
+    await until(() => server.dials === 4, 'it is replaced');
+    await pool.ready();
+    expect(pool.stats().totals).toMatchObject({ pings: 0, connectFailures: 0, closed: { broken: 1 } });
+    expect(server.lines).toEqual([]);
+  });
+
+  test('a server that ends the connection with each answer but that to a ping is not taken to be down', async () => {
+    await using server = await LocalServer.start((request, response) => {
+      if (request.method === 'GET') response.setHeader('connection', 'close');
+      response.end('hi');
+    });
+    await using pool = server.pool({}, { size: 2, reconnect: { delay: 60_000, jitter: 'none' } });
+    await Promise.all(Array.from({ length: 10 }, () => pool.use((client) => get(client, '/'))));
+    expect(pool.stats().totals).toMatchObject({ connectFailures: 0, closed: { broken: 10 } });
+    expect(server.lines).toEqual([]);
+  });
+
+  test('what its borrower makes of an answer that ends the connection is no connection error', async () => {
+    await using server = await LocalServer.start((request, response) => {
+      if (request.method === 'GET') response.writeHead(404, { connection: 'close' });
+      response.end('no such thing');
+    });
+    await using pool = server.pool({}, { keepalive: false });
+    const error: unknown = await pool.use((client) => get(client, '/')).catch((reason: unknown) => reason);
+    expect(String(error)).toBe('Error: 404: no such thing');
+    expect(isConnectionError(error)).toBe(false);
   });
 
   test("what is the user's own is no connection error", () => {

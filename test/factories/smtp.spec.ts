@@ -340,6 +340,47 @@ describe('SmtpConnectionFactory', () => {
     expect(subject.isConnectionError({ code: 'ESOCKET' })).toBe(false);
   });
 
+  describe('a server that is silent for longer than the client waits', () => {
+    const PATIENCE = { socketTimeout: 100 };
+
+    test('costs no connection of which nothing is asked', async () => {
+      const pool = open(PATIENCE);
+      await pool.use(takesMail);
+      await pause(300);
+      expect(await pool.use(takesMail)).toBe(true);
+      expect(pool.stats().totals).toMatchObject({ connected: 1, closed: { broken: 0 } });
+    });
+
+    test('costs none that somebody holds, either', async () => {
+      const pool = open(PATIENCE);
+      const isTaken = await pool.use(async (connection) => {
+        await pause(300);
+        return takesMail(connection);
+      });
+      expect(isTaken).toBe(true);
+    });
+
+    test.each<[string, (connection: SmtpConnection) => Promise<unknown>]>([
+      ['a mail', to('slow@example.org')],
+      [
+        "a mail that is sent by nodemailer's own send",
+        (connection) =>
+          new Promise((resolve, reject) => {
+            connection.client.send({ ...TO_BOB, to: 'slow@example.org' }, MAIL, (error) =>
+              error ? reject(error) : resolve(undefined),
+            );
+          }),
+      ],
+    ])('breaks one on which it is to answer to %s', async (_, work) => {
+      const pool = open(PATIENCE);
+      await pool.use(takesMail);
+      const error = await fails(pool.use(work));
+      expect(error).toMatchObject({ code: 'ETIMEDOUT' });
+      expect(isConnectionError(error)).toBe(true);
+      expect(await pool.use(takesMail)).toBe(true);
+    });
+  });
+
   test('closes at once, though the server never does', async () => {
     const sockets = new Set<Socket>();
     const deaf = createServer({ allowHalfOpen: true }, (socket) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConnectionError } from '../../src/pool/connection-error.js';
-import { closeReasons, fateOf, fullPool, type RuledPool } from './ruled-pool.js';
+import { ConnectionError, isConnectionError } from '../../src/pool/connection-error.js';
+import { closeReasons, fateOf, fullPool, ruledPool, type RuledPool, type RuledPoolOptions } from './ruled-pool.js';
 
 /** The ways in which a connection breaks, each of them on the first connection of a pool of three or more. */
 const BREAKS: Record<string, (ruled: RuledPool) => Promise<void> | void> = {
@@ -253,6 +253,73 @@ describe('P14: what is no break', () => {
       expect(ruled.pool.stats()).toMatchObject({ idle: 3 });
     },
   );
+
+  describe('a death that watch tells with an error that isAbandonment knows', () => {
+    const gaveUp = new RangeError('given up');
+    const knowsThem: RuledPoolOptions = {
+      ...ALL_HOOKS,
+      prepare: (factory) => Object.assign(factory, { isAbandonment: (error: unknown) => error === gaveUp }),
+    };
+
+    it('of an idle one: it is replaced at once, siblings are left alone, and nothing is logged', async () => {
+      const { clock, factory, pool, pings, lines } = await fullPool({ size: 3 }, knowsThem);
+      factory.opened[0]!.die(gaveUp);
+      expect(factory.opened[0]!.closedFor).toEqual(['broken']);
+      await clock.settle();
+      expect(pings).toHaveLength(0);
+      expect(lines).toEqual([]);
+      expect(pool.stats()).toMatchObject({ idle: 3, totals: { connected: 4, closed: { broken: 1 } } });
+      expect(isConnectionError(gaveUp)).toBe(false);
+    });
+
+    it('of a leased one: it is replaced when it comes back', async () => {
+      const { clock, factory, pool, pings, lines } = await fullPool({ size: 3 }, knowsThem);
+      const lease = pool.tryAcquire()!;
+      lease.connection.die(gaveUp);
+      expect(factory.closed).toEqual([]);
+      lease.release();
+      expect(closeReasons(factory)).toEqual(['broken']);
+      await clock.settle();
+      expect(pings).toHaveLength(0);
+      expect(lines).toEqual([]);
+      expect(pool.stats()).toMatchObject({ idle: 3 });
+    });
+
+    it.each([
+      ['what the work fails with is its own', new Error('no such user'), false],
+      ['a time-out of the work is one', new DOMException('late', 'TimeoutError'), false],
+      ['a connection error of the work is one', new ConnectionError('closed'), true],
+    ])('of a leased one: %s', async (_what, error, isBreak) => {
+      const { pool } = await fullPool({ size: 1 }, knowsThem);
+      const lease = pool.tryAcquire()!;
+      lease.connection.die(gaveUp);
+      lease.release(error);
+      expect(isConnectionError(error)).toBe(isBreak);
+      expect(pool.stats().totals.closed.broken).toBe(1);
+    });
+
+    it('in its first second: of an idle one it counts as a failed connect, of one that was lent it does not', async () => {
+      const ruled = ruledPool({ size: 2, reconnect: { delay: 500, jitter: 'none' } }, knowsThem);
+      await ruled.clock.run(ruled.pool.ready());
+      const lease = ruled.pool.tryAcquire()!;
+      lease.connection.die(gaveUp);
+      lease.release();
+      expect(ruled.pool.stats().totals.connectFailures).toBe(0);
+      await ruled.clock.run(ruled.pool.ready());
+      ruled.factory.opened[1]!.die(gaveUp);
+      expect(ruled.pool.stats().totals.connectFailures).toBe(1);
+      expect(ruled.lines).toEqual([
+        expect.stringContaining('loses connections as soon as they are open, and goes on trying: given up'),
+      ]);
+    });
+
+    it('but a TimeoutError of which it knows nothing may be an outage', async () => {
+      const { clock, factory, pings } = await fullPool({ size: 3 }, knowsThem);
+      factory.opened[0]!.die(new DOMException('late', 'TimeoutError'));
+      await clock.settle();
+      expect(pings).toHaveLength(2);
+    });
+  });
 
   it('does not even cost the connection if the error is of the user', async () => {
     const ruled = await fullPool({ size: 3, siblingsOnBreak: 'recycle' }, ALL_HOOKS);

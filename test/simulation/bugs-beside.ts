@@ -24,8 +24,8 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
   {
     name: 'the death of a connection is told twice',
     file: 'stock.ts',
-    from: "if (entry.doom !== 'broken') this.mourn(entry, error);",
-    to: 'this.mourn(entry, error);',
+    from: "if (entry.doom !== 'broken') this.mourn(entry, error, kind);",
+    to: 'this.mourn(entry, error, kind);',
   },
   {
     name: 'a lease that was given back is reported as held for too long',
