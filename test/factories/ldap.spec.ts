@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   Attribute,
@@ -8,6 +9,7 @@ import {
   UnavailableError,
   type Client,
 } from 'ldapts';
+import { noticingSockets } from '../../src/factories/client/noticing-sockets.js';
 import { LdapConnectionFactory, type LdapConnectionOptions } from '../../src/factories/ldap.js';
 import {
   ConnectionError,
@@ -152,11 +154,18 @@ describe('LdapConnectionFactory', () => {
     ['ldap://127.0.0.1', 389],
     ['ldaps://127.0.0.1', 636],
   ])('%s is dialled at port %i', async (url, port) => {
-    // Where nobody listens, if the tests have the machine for themselves.
-    const error: unknown = await new LdapConnectionFactory({ url })
-      .connect(context())
-      .catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ address: '127.0.0.1', port });
+    const giveUp = new AbortController();
+    const dialled: unknown[] = [];
+    const notice = (socket: Socket): void => {
+      socket.once('connectionAttempt', (...address: unknown[]) => {
+        dialled.push(address);
+        // Whoever it is that listens there on this machine, if anybody does.
+        queueMicrotask(() => giveUp.abort(new Error('enough')));
+      });
+    };
+    const connect = () => new LdapConnectionFactory({ url }).connect(context(giveUp.signal));
+    await expect(noticingSockets(connect, notice)).rejects.toThrow('enough');
+    expect(dialled).toEqual([['127.0.0.1', port, 4]]);
   });
 
   test.each([
@@ -318,6 +327,6 @@ whereInstalled(ldaps, describe)('LdapConnectionFactory, with ldaps://', () => {
 
 const SILENT = { log: (): void => {}, warn: (): void => {}, error: (): void => {} };
 
-function context(): ConnectContext {
-  return { pool: 'staff', attempt: 1, signal: AbortSignal.timeout(10_000) };
+function context(signal = AbortSignal.timeout(10_000)): ConnectContext {
+  return { pool: 'staff', attempt: 1, signal };
 }

@@ -89,7 +89,7 @@ describe('leakDetection: a lease held for too long', () => {
     await takesAndKeeps(pool);
     const told = await leaksToldDuring(() => clock.advance(5_000));
     const origin = expect.stringMatching(/^ {4}at .*takesAndKeeps/m);
-    expect(told).toEqual([{ pool: 'scripted', heldFor: 5_000, origin, collected: false }]);
+    expect(told).toEqual([{ pool: 'scripted', poolId: pool.id, heldFor: 5_000, origin, collected: false }]);
   });
 
   it('is not reported if it comes back in time, or is discarded', async () => {
@@ -210,7 +210,7 @@ describe('leakDetection: a lease that was garbage-collected', () => {
     await clock.advance(2_000);
     const told = await leaksToldDuring(() => collectUntil(() => pool.stats().leased === 0));
     const origin = expect.stringContaining('forgetsHisLease');
-    expect(told).toEqual([{ pool: 'scripted', heldFor: 2_000, origin, collected: true }]);
+    expect(told).toEqual([{ pool: 'scripted', poolId: pool.id, heldFor: 2_000, origin, collected: true }]);
   });
 
   it('is not reported a second time as held for too long', async () => {
