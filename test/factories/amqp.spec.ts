@@ -76,6 +76,8 @@ conformance<ChannelModel>({
   name: 'AmqpConnectionFactory',
   factory: connections,
   stranger: { factory: (port) => connections(port, STRANGER), error: /ACCESS_REFUSED - Login was refused/ },
+  emitter: (model) => model,
+  light: { factory: connections, serve: onChannel((channel) => channel.checkExchange('amq.direct')) },
   serve: onChannel((channel) => channel.checkExchange('amq.direct')),
   dawdle: onChannel(askOnAndOn),
   mistakes: {
@@ -144,6 +146,8 @@ conformance<Channel>({
   name: 'AmqpChannelFactory',
   factory: (port) => channels(port, { channelsPerConnection: 2 }),
   stranger: { factory: (port) => channels(port, STRANGER), error: /ACCESS_REFUSED - Login was refused/ },
+  emitter: (channel) => channel,
+  light: { factory: channels, serve: async (channel) => channel.sendToQueue('nowhere', Buffer.from('7')) },
   serve: (channel) => channel.checkExchange('amq.direct'),
   dawdle: askOnAndOn,
   mistakes: {
@@ -189,11 +193,6 @@ conformance<Channel>({
         await until(() => count === 2, 'both have come');
         return true;
       },
-    },
-    {
-      left: 'a listener',
-      leave: async (channel) => channel.on('return', () => {}),
-      isGone: (channel) => channel.listenerCount('return') === 0,
     },
   ],
   sessions: async (server) => {
@@ -420,17 +419,6 @@ whereInstalled(rabbitmq, describe)('With RabbitMQ', () => {
     await pool.use((channel) => void channel.checkQueue('nothing').catch(() => undefined));
     await pool.use((channel) => channel.checkExchange('amq.direct'));
     expect(pool.stats().totals).toMatchObject({ connected: 2, closed: { broken: 1 } });
-  });
-
-  test('a channel and a connection that were only published on go to the next borrower at once', async () => {
-    await using pool = new ConnectionPool(channels(server.port), { name: 'orders', size: 1 });
-    await using models = new ConnectionPool(connections(server.port), { name: 'models', size: 1 });
-    await pool.use((channel) => channel.sendToQueue('nowhere', Buffer.from('7')));
-    await models.use(onChannel((channel) => channel.checkExchange('amq.direct')));
-    expect([pool, models].map((each) => each.stats())).toMatchObject([
-      { idle: 1, checking: 0 },
-      { idle: 1, checking: 0 },
-    ]);
   });
 
   test('a connection that its borrower has begun to close parts as any other', async () => {

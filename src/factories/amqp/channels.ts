@@ -9,6 +9,7 @@ import {
 import type { CloseReason, ConnectContext } from '../../pool/connection-factory.js';
 import { ClientConnectionFactory } from '../client/client-connection-factory.js';
 import { watchDeath } from '../client/death.js';
+import { guardListeners, takeOffListeners } from '../client/listeners.js';
 import { opening } from '../client/opening.js';
 import { SharedConnections, type Seat } from '../client/shared-connections.js';
 import { AmqpConnectionFactory, type AmqpConnectionOptions } from './connections.js';
@@ -30,8 +31,9 @@ abstract class SharedChannelFactory<C extends Channel> extends ClientConnectionF
     return this.seats.get(channel)!.isTaken;
   }
 
+  /** The client listens to a channel from its beginning on. */
   override watch(channel: C, broken: (error?: unknown) => void): () => void {
-    return watchDeath(channel, ['close'], broken);
+    return guardListeners(channel, watchDeath(channel, ['close'], broken));
   }
 
   /** One round trip: asks for unacknowledged messages to come again, of which there are none. */
@@ -44,7 +46,7 @@ abstract class SharedChannelFactory<C extends Channel> extends ClientConnectionF
    * answer; after one that consumed three, and one for each consumer.
    */
   override reset(channel: C): void | Promise<void> {
-    channel.removeAllListeners('return');
+    takeOffListeners(channel);
     const traces = this.traces.get(channel)!;
     return traces.ofConsuming || traces.ofReturns || isAsking(channel) ? undo(channel, traces) : undefined;
   }

@@ -10,6 +10,7 @@ import {
 import type { ConnectContext } from '../../pool/connection-factory.js';
 import { ClientConnectionFactory } from '../client/client-connection-factory.js';
 import { ignoreErrors, watchDeath } from '../client/death.js';
+import { guardListeners, takeOffListeners } from '../client/listeners.js';
 import { opening } from '../client/opening.js';
 import { ended, isBlocked, settleClose, socketOf } from './internals.js';
 
@@ -42,7 +43,7 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
   }
 
   override watch(model: ChannelModel, broken: (error?: unknown) => void): () => void {
-    return watchDeath(model, ['close'], broken);
+    return guardListeners(model, watchDeath(model, ['close'], broken));
   }
 
   /** Opens and closes a channel: two round trips. The protocol has nothing less that is answered. */
@@ -53,6 +54,7 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
 
   /** Closes the channels that were left open, in one round trip if there are any. */
   override reset(model: ChannelModel): void | Promise<void> {
+    takeOffListeners(model);
     const channels = this.channels.get(model)!;
     return channels.size === 0 ? undefined : allEnded(channels);
   }
