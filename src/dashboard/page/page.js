@@ -1,5 +1,5 @@
 /** Follows the server's stream, and draws what it tells. */
-import { drawCell, STATES, STATE_TEXTS, setText } from './cells.js';
+import { drawCell, setAttribute, setText, STATES, STATE_TEXTS } from './cells.js';
 import { Happenings } from './happenings.js';
 import { PoolCard } from './pool-card.js';
 
@@ -8,11 +8,17 @@ const TEN_MINUTES = 600_000;
 /** Before the stream is asked for again, in milliseconds. */
 const PAUSE = 2_000;
 
+/** Answers of guards; 0 stands for being sent elsewhere, as to a page where one logs in. */
+const REFUSALS = new Set([0, 401, 403]);
+
 const find = (id) => document.getElementById(id);
 
 const theme = { cells: [], lines: {} };
 const cards = new Map();
 const happenings = new Happenings(find('happenings'), find('calm'), find('news'));
+
+/** Since when the pools have been looked at. Whoever has seen the same beginning has missed little, or nothing. */
+let since;
 
 /** Of the points, in milliseconds and in seconds. */
 let times = [];
@@ -83,12 +89,19 @@ function onSnapshot(snapshot) {
   times = snapshot.times;
   seconds = times.map((time) => time / 1_000);
   dropOthers(snapshot.pools);
-  for (const pool of snapshot.pools) cardOf(pool.name).restart(pool, snapshot.happenings, snapshot.at);
-  happenings.reset();
-  happenings.add(snapshot.happenings);
-  const since = new Date(snapshot.since).toLocaleTimeString('en-GB');
-  setText(find('since'), `Nothing is recorded while no page is open: the lines begin at ${since}.`);
+  // When a stream is renewed, nobody must lose his place in what happened, nor what he has opened there.
+  if (snapshot.since !== since) forgetWhatHappened();
+  since = snapshot.since;
+  const fresh = happenings.add(snapshot.happenings);
+  for (const pool of snapshot.pools) cardOf(pool.name).restart(pool, fresh, snapshot.at);
+  const begin = new Date(since).toLocaleTimeString('en-GB');
+  setText(find('since'), `Nothing is recorded while no page is open: the lines begin at ${begin}.`);
   schedule();
+}
+
+function forgetWhatHappened() {
+  happenings.reset();
+  for (const card of cards.values()) card.outages.length = 0;
 }
 
 function onFrame(frame) {
@@ -107,22 +120,48 @@ function onFrame(frame) {
   schedule();
 }
 
+const STREAM = new URL('stream', import.meta.url);
+
 function follow() {
-  const address = new URL('stream', import.meta.url);
-  const source = new EventSource(address);
+  const source = new EventSource(STREAM);
   source.addEventListener('open', () => showLink('live', 'live'));
   source.addEventListener('snapshot', ({ data }) => onSnapshot(JSON.parse(data)));
   source.addEventListener('frame', ({ data }) => onFrame(JSON.parse(data)));
+  source.addEventListener('renew', () => {
+    source.close();
+    follow();
+  });
   source.addEventListener('error', () => {
-    showLink('gone', 'the application does not answer; trying again');
     // A browser gives up on an answer such as 503, and waits as long as it likes otherwise.
     source.close();
-    setTimeout(follow, PAUSE);
+    void lookWhy();
   });
 }
 
+/** An EventSource does not tell why it has ended: because nobody answers, or because the guards no longer let us in. */
+async function lookWhy() {
+  const status = await askForStatus();
+  if (REFUSALS.has(status)) {
+    showLink('gone', 'not allowed any more: reload the page to log in');
+    return;
+  }
+  const trouble = status === undefined || status === 200 ? 'does not answer' : `answers with status ${status}`;
+  showLink('gone', `the application ${trouble}; trying again`);
+  setTimeout(follow, PAUSE);
+}
+
+/** Undefined if there is no answer. */
+async function askForStatus() {
+  try {
+    const { status } = await fetch(STREAM, { method: 'HEAD', redirect: 'manual', cache: 'no-store' });
+    return status;
+  } catch {
+    return undefined;
+  }
+}
+
 function showLink(state, text) {
-  find('link').className = `link ${state}`;
+  setAttribute(find('link'), 'class', `link ${state}`);
   setText(find('link'), text);
 }
 
