@@ -151,7 +151,9 @@ export class PoolCard {
 /** How a pool is, in a word or two. */
 function stateOf({ down, open, waiting, longestWait }, now) {
   const isBusy = waiting > 0 && longestWait >= BUSY;
-  const queue = `${waiting.toLocaleString('en')} waiting, the first for ${millisecondsText(longestWait)}`;
+  const wait = millisecondsText(longestWait);
+  // On a phone the line breaks before it, and not in it.
+  const queue = `${waiting.toLocaleString('en')} waiting, the first for ${wait}`.replaceAll(' ', '\u00a0');
   if (down !== null) {
     const since = ageText(Math.max(0, now - down.since));
     const trouble = open === 0 ? 'down' : 'cannot connect';
