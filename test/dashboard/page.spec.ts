@@ -282,6 +282,17 @@ describeInBrowser('the page', (open) => {
     expect(asked).toBe(before + 1);
   });
 
+  test('does not say that there are no pools when it was told of none because it may not look', async () => {
+    const isPage = (context: ExecutionContext): boolean =>
+      !context.switchToHttp().getRequest<{ originalUrl: string }>().originalUrl.endsWith('/stream');
+    const { url } = await application({ options: { guards: [{ canActivate: isPage }] } });
+    const { page } = await open(url);
+    await shows(page, '.link.gone', 'not allowed any more');
+    await page.waitForFunction(() => performance.getEntriesByName('frame').length > 0);
+    expect(await page.textContent('#summary')).toBe('');
+    expect(await page.isVisible('#empty')).toBe(false);
+  });
+
   test('says what the application answers in place of a stream, and is live again once there is one', async () => {
     let isUp = true;
     const guard = {
@@ -422,6 +433,7 @@ describeInBrowser('the page', (open) => {
       const median = work.slice(5).toSorted((one, other) => one - other)[Math.floor((work.length - 5) / 2)]!;
       process.stderr.write(`A frame of 10 pools with 1,000 connections each takes ${median.toFixed(1)} ms to draw\n`);
       expect(median).toBeLessThan(50);
+      expect(await page.evaluate(() => performance.getEntriesByName('draw').length)).toBe(0);
       expect(await page.getAttribute('.cells', 'aria-valuemax')).toBe('1000');
       expectNoFaults(seen);
     } finally {

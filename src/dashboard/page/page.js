@@ -11,6 +11,9 @@ const PAUSE = 2_000;
 /** Answers of guards; 0 stands for being sent elsewhere, as to a page where one logs in. */
 const REFUSALS = new Set([0, 401, 403]);
 
+/** Of so many drawings it is kept how long they took, at most. */
+const MEASURED = 500;
+
 const find = (id) => document.getElementById(id);
 
 const theme = { cells: [], lines: {} };
@@ -25,6 +28,7 @@ let times = [];
 let seconds = [];
 const TITLE = document.title;
 
+let measured = 0;
 let paused = false;
 let scheduled = false;
 
@@ -42,6 +46,19 @@ function draw() {
   performance.mark('draw');
   for (const card of cards.values()) card.draw(seconds);
   happenings.draw();
+  // Before the first snapshot nobody knows what there is.
+  if (since !== undefined) summarize();
+  measure();
+}
+
+/** How long it took, for who looks into it. A browser would keep all that was measured while the page is open, be it for days. */
+function measure() {
+  if (measured++ % MEASURED === 0) performance.clearMeasures('frame');
+  performance.measure('frame', 'draw');
+  performance.clearMarks('draw');
+}
+
+function summarize() {
   const connections = [...cards.values()].reduce((sum, { figures }) => sum + figures.open, 0);
   const down = [...cards].filter(([, { figures }]) => figures.down !== null).map(([name]) => name);
   // At the top and in the tab, for the card of a pool that is down may be far below.
@@ -50,7 +67,6 @@ function draw() {
   find('summary').className = down.length === 0 ? 'quiet' : 'trouble';
   document.title = down.length === 0 ? TITLE : `${down.length} down · ${TITLE}`;
   find('empty').hidden = cards.size > 0;
-  performance.measure('frame', 'draw');
 }
 
 function count(many, what) {
