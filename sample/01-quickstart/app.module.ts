@@ -7,6 +7,7 @@ import { ConnectionPoolHealthModule } from 'nestjs-connection-pool/terminus';
 import { ChaosController } from './chaos.controller.js';
 import { HealthController } from './health.controller.js';
 import { LiveLines } from './live-lines.js';
+import { Load } from './load.js';
 import { MetricsController } from './metrics.controller.js';
 import { PoolsController } from './pools.controller.js';
 import { RetryCounter, RetryCounterModule } from './retry-counter.js';
@@ -45,6 +46,6 @@ import { StoreService } from './store.service.js';
     ConnectionPoolHealthModule,
   ],
   controllers: [StoreController, PoolsController, MetricsController, HealthController, ChaosController],
-  providers: [StoreService, LiveLines],
+  providers: [StoreService, Load, LiveLines],
 })
 export class AppModule {}

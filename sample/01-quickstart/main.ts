@@ -16,6 +16,7 @@ console.log(`
   curl ${await app.getUrl()}/pools
   curl ${await app.getUrl()}/metrics
   curl ${await app.getUrl()}/health
+  curl -X POST ${await app.getUrl()}/chaos/load
   curl -X POST ${await app.getUrl()}/chaos/break
   curl -X POST ${await app.getUrl()}/chaos/restart
 `);

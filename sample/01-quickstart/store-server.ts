@@ -11,6 +11,9 @@ import { createInterface } from 'node:readline';
 
 const [port, token, file] = process.argv.slice(2) as [string, string, string];
 
+/** What an answer takes at most, in milliseconds: this is not the fastest of stores. */
+const SLOWEST = 5;
+
 const values = new Map<string, string>();
 if (existsSync(file)) {
   for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) {
@@ -38,7 +41,8 @@ const server = createServer({ noDelay: true }, (socket) => {
     } else if (!loggedIn) {
       socket.write('ERR log in first\n');
     } else {
-      socket.write(`${answer(command, rest)}\n`);
+      const reply = `${answer(command, rest)}\n`;
+      setTimeout(() => socket.write(reply), Math.random() * SLOWEST);
     }
   });
 });

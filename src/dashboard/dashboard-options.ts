@@ -17,6 +17,11 @@ export interface ConnectionPoolDashboardOptions {
   readonly unguarded?: boolean;
   /** How often the pools are looked at while a page is open: from 100 ms to 1 minute. Default: 500 ms. */
   readonly interval?: Duration;
+  /**
+   * After how long a page that is open has to come through the guards again, less up to 20 % at random: 1 second or more; false
+   * for never. Default: 5 minutes.
+   */
+  readonly streamLifetime?: Duration;
 }
 
 /** The options with their defaults. */
@@ -27,6 +32,8 @@ export interface DashboardSettings {
   readonly unguarded: boolean;
   /** In milliseconds. */
   readonly interval: number;
+  /** In milliseconds. */
+  readonly streamLifetime: number;
 }
 
 const SUBJECT = 'ConnectionPoolDashboardModule.forRoot()';
@@ -43,7 +50,19 @@ const INTERVAL = rule('a duration from 100 ms to 1 minute', (value) => {
   return milliseconds !== undefined && milliseconds >= 100 && milliseconds <= 60_000 ? milliseconds : undefined;
 });
 
-const RULES = { path: text(), guards: GUARDS, imports: LIST, unguarded: boolean(), interval: INTERVAL };
+const STREAM_LIFETIME = rule('a duration of 1 second or more, or false', (value) => {
+  const milliseconds = toMilliseconds(value);
+  return milliseconds !== undefined && milliseconds >= 1_000 ? milliseconds : undefined;
+});
+
+const RULES = {
+  path: text(),
+  guards: GUARDS,
+  imports: LIST,
+  unguarded: boolean(),
+  interval: INTERVAL,
+  streamLifetime: STREAM_LIFETIME,
+};
 
 /**
  * Reads the options of the module.
@@ -57,7 +76,8 @@ export function readOptions(options: ConnectionPoolDashboardOptions): DashboardS
   }
   const reading: Reading = { faults: [], fromText: false };
   const given = readObject<DashboardSettings>(options, RULES, '', reading);
-  const { path = 'connection-pools', guards = [], imports = [], unguarded = false, interval = 500 } = given;
+  const { path = 'connection-pools', guards = [], imports = [], unguarded = false } = given;
+  const { interval = 500, streamLifetime = 300_000 } = given;
   if (reading.faults.length === 0 && guards.length === 0 && !unguarded) {
     reading.faults.push({
       path: 'guards',
@@ -69,7 +89,7 @@ export function readOptions(options: ConnectionPoolDashboardOptions): DashboardS
     reading.faults.push({ path: 'unguarded', received: 'true', allowed: 'false, for there are guards' });
   }
   if (reading.faults.length > 0) throw new PoolSettingsError(SUBJECT, reading.faults);
-  return { path, guards, imports, unguarded, interval };
+  return { path, guards, imports, unguarded, interval, streamLifetime };
 }
 
 function isGuard(value: unknown): boolean {

@@ -11,7 +11,7 @@ export type { ConnectionPoolDashboardOptions } from './dashboard-options.js';
 
 /**
  * A live page of every pool of the application: its connections, what they do and how long callers wait. It only looks. While
- * nobody looks at it, it does nothing at all.
+ * nobody looks at it, it does nothing at all; it forgets some seconds after the last page was closed.
  *
  * @example
  * ConnectionPoolDashboardModule.forRoot({ path: 'pools/live', imports: [AuthModule], guards: [OperatorsOnly] })
@@ -20,7 +20,7 @@ export type { ConnectionPoolDashboardOptions } from './dashboard-options.js';
 export class ConnectionPoolDashboardModule {
   /** @throws PoolSettingsError which lists every fault of the options; to have neither guards nor `unguarded` is one */
   static forRoot(options: ConnectionPoolDashboardOptions = {}): DynamicModule {
-    const { path, guards, imports, interval } = readOptions(options);
+    const { path, guards, imports, interval, streamLifetime } = readOptions(options);
     return {
       module: ConnectionPoolDashboardModule,
       imports,
@@ -29,7 +29,8 @@ export class ConnectionPoolDashboardModule {
         {
           provide: LiveStream,
           inject: [ConnectionPools, CONNECTION_POOL_CLOCK],
-          useFactory: (pools: ConnectionPools, clock: Clock) => new LiveStream(new Sampler(pools, clock, interval)),
+          useFactory: (pools: ConnectionPools, clock: Clock) =>
+            new LiveStream(new Sampler(pools, clock, interval), clock, streamLifetime),
         },
       ],
     };

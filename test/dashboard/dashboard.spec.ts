@@ -17,7 +17,7 @@ import { ConnectionPoolDashboardModule, type ConnectionPoolDashboardOptions } fr
 import { dashboardController } from '../../src/dashboard/dashboard.controller.js';
 import { PAGE_NAMES } from '../../src/dashboard/page-files.js';
 import { until } from '../until.js';
-import { ADAPTERS, listening } from './applications.js';
+import { ADAPTERS, clockThatRuns, listening } from './applications.js';
 import { Backend, factoryTo } from './backend.js';
 
 const ROUTES = ['', ...PAGE_NAMES.map((name) => `/${name}`), '/stream'];
@@ -213,8 +213,8 @@ describe.each(ADAPTERS)('the dashboard on %s', (adapter) => {
     expect(html).toContain('src="./%22%3E%3Cscript%3Ealert(1)%3C%2fscript%3E%26');
   });
 
-  test('listens to nothing before the first page and after the last', async () => {
-    const { url } = await listening(withDashboard(OPEN), adapter);
+  test('listens to nothing before the first page, and some seconds after the last', async () => {
+    const { url } = await listening(withDashboard(OPEN), adapter, undefined, clockThatRuns(20));
     await fetch(`${url}/pools/live`);
     expect(isListening()).toBe(false);
     const [one, other] = [new Follower(`${url}/pools/live/stream`), new Follower(`${url}/pools/live/stream`)];
@@ -227,6 +227,23 @@ describe.each(ADAPTERS)('the dashboard on %s', (adapter) => {
     expect(isListening()).toBe(true);
     other.leave();
     await until(() => !isListening(), 'nobody listens any more');
+  });
+
+  test('asks its guards again after a time, and lets nobody go on whose rights have ended', async () => {
+    let mayLook = true;
+    const guards = [{ canActivate: () => mayLook }];
+    const options = { path: 'pools/live', guards, streamLifetime: '1s' };
+    const { url } = await listening(withDashboard(options), adapter, undefined, clockThatRuns(10));
+    const follower = new Follower(`${url}/pools/live/stream`);
+    await until(() => follower.hasEnded, 'its time is over');
+    expect(follower.events.at(-1)).toBe('renew');
+    const again = new Follower(`${url}/pools/live/stream`);
+    await until(() => again.events.length > 0, 'it is let in again');
+    const since = /"since":\d+/;
+    expect(since.exec(again.received)![0]).toBe(since.exec(follower.received)![0]);
+    mayLook = false;
+    await until(() => again.hasEnded, 'its time is over');
+    expect(await statusOf(`${url}/pools/live/stream`)).toBe(403);
   });
 
   test('ends its streams when the application is closed, and does not hold it up', async () => {
@@ -256,7 +273,6 @@ describe.each(ADAPTERS)('the dashboard on %s', (adapter) => {
     expect(follower.received).not.toContain('s3cret');
     expect(follower.received).toContain('<b>mail</b>');
     follower.leave();
-    await until(() => !isListening(), 'nobody listens any more');
   });
 });
 

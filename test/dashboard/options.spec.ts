@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PoolSettingsError } from '../../src/pool/errors.js';
 import { ConnectionPoolDashboardModule } from '../../src/dashboard/dashboard.js';
+import { readOptions } from '../../src/dashboard/dashboard-options.js';
 import { errorOf, pathsOf } from '../module/applications.js';
 
 const mount = (options?: unknown) => errorOf(() => ConnectionPoolDashboardModule.forRoot(options as object));
@@ -38,6 +39,8 @@ describe('the options of the dashboard', () => {
     ['interval', { interval: 99, unguarded: true }],
     ['interval', { interval: '2m', unguarded: true }],
     ['interval', { interval: 'often', unguarded: true }],
+    ['streamLifetime', { streamLifetime: 999, unguarded: true }],
+    ['streamLifetime', { streamLifetime: true, unguarded: true }],
     ['pth', { pth: 'pools', unguarded: true }],
     ['options', null],
   ])('refuse a wrong %s: %j', (path, options) => {
@@ -49,5 +52,14 @@ describe('the options of the dashboard', () => {
       const { controllers } = ConnectionPoolDashboardModule.forRoot({ guards: [guard], interval: '1s' });
       expect(Reflect.getMetadata('__guards__', controllers![0]!)).toEqual([guard]);
     }
+  });
+
+  test.each([
+    [undefined, 300_000],
+    ['1s', 1_000],
+    [3_600_000, 3_600_000],
+    [false as const, Infinity],
+  ])('take %j as the longest that a stream goes on', (streamLifetime, milliseconds) => {
+    expect(readOptions({ unguarded: true, streamLifetime }).streamLifetime).toBe(milliseconds);
   });
 });

@@ -1,6 +1,6 @@
 import { createServer, request, type Server } from 'node:http';
 import { afterEach, expect, test } from '@jest/globals';
-import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { ServiceUnavailableException, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { ConnectionError, ConnectionPoolModule, ConnectionPools, retry } from '../../src/index.js';
@@ -235,6 +235,124 @@ describeInBrowser('the page', (open) => {
     },
   );
 
+  test('opens its stream again and again, and nobody sees it: it stays live, and keeps its lines and what was opened', async () => {
+    const { pools, url } = await application({
+      size: 1,
+      settings: { leakDetection: 100 },
+      options: { unguarded: true, streamLifetime: '1s' },
+    });
+    const seen = await open(url);
+    const { page } = seen;
+    await isLive(page);
+    await page.evaluate(`
+      globalThis.links = [];
+      new MutationObserver(() => links.push(document.getElementById('link').textContent))
+        .observe(document.getElementById('link'), { childList: true, attributes: true, subtree: true });
+    `);
+    const lease = await pools.get('orders').acquire();
+    await page.click('#happenings summary');
+    const begin = await page.textContent('#since');
+    const streams = (): Promise<unknown> =>
+      page.evaluate("performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/stream')).length");
+    const before = Number(await streams());
+    await until(async () => Number(await streams()) >= before + 2, 'two streams have ended');
+    lease.release();
+    await shows(page, figure('Idle'), /^1$/);
+    expect(await page.evaluate('links')).toEqual([]);
+    expect(await page.textContent('#since')).toBe(begin);
+    expect(await page.locator('#happenings li').count()).toBe(1);
+    expect(await page.locator('#happenings details[open]').count()).toBe(1);
+    expectNoFaults(seen);
+  });
+
+  test('says so when its guards let it in no more, and does not ask again', async () => {
+    let mayLook = true;
+    let asked = 0;
+    const guard = { canActivate: () => (asked++, mayLook) };
+    const { url } = await application({ options: { guards: [guard], streamLifetime: '1s' } });
+    const { page } = await open(url);
+    await isLive(page);
+    await page.clock.install();
+    mayLook = false;
+    await shows(page, '.link.gone', 'not allowed any more: reload the page to log in');
+    const before = asked;
+    await page.clock.runFor(10_000);
+    // This one comes after any that the page would have sent.
+    await page.evaluate('fetch(location.href)');
+    expect(asked).toBe(before + 1);
+  });
+
+  test('does not say that there are no pools when it was told of none because it may not look', async () => {
+    const isPage = (context: ExecutionContext): boolean =>
+      !context.switchToHttp().getRequest<{ originalUrl: string }>().originalUrl.endsWith('/stream');
+    const { url } = await application({ options: { guards: [{ canActivate: isPage }] } });
+    const { page } = await open(url);
+    await shows(page, '.link.gone', 'not allowed any more');
+    await page.waitForFunction(() => performance.getEntriesByName('frame').length > 0);
+    expect(await page.textContent('#summary')).toBe('');
+    expect(await page.isVisible('#empty')).toBe(false);
+  });
+
+  test('says what the application answers in place of a stream, and is live again once there is one', async () => {
+    let isUp = true;
+    const guard = {
+      canActivate: () => {
+        if (!isUp) throw new ServiceUnavailableException();
+        return true;
+      },
+    };
+    const { url } = await application({ options: { guards: [guard], streamLifetime: '1s' } });
+    const { page } = await open(url);
+    await isLive(page);
+    isUp = false;
+    await shows(page, '.link.gone', 'the application answers with status 503; trying again');
+    isUp = true;
+    await isLive(page);
+    expect(await page.textContent('#link')).toBe('live');
+  });
+
+  test('finds its lines as they were when it is loaded again', async () => {
+    const { backend, url } = await application();
+    const { page } = await open(url);
+    await isLive(page);
+    backend.die();
+    await shows(page, '#happenings li', '6 connections lost');
+    const begin = await page.textContent('#since');
+    await page.reload();
+    await shows(page, '#happenings li', '6 connections lost');
+    expect(await page.textContent('#since')).toBe(begin);
+  });
+
+  test('says how many wait, and for how long the first of them, be the pool up or down', async () => {
+    const { backend, pools, url } = await application({ size: 1, settings: { acquireTimeout: '1m' } });
+    const seen = await open(url);
+    const { page } = seen;
+    await shows(page, figure('Idle'), /^1$/);
+    const pool = pools.get('orders');
+    const lease = pool.tryAcquire()!;
+    const waiting = [1, 2, 3].map(() => pool.use(() => undefined));
+    await shows(page, '.state.busy', /^▲ 3\swaiting,\sthe\sfirst\sfor\s\d+\sms$/);
+    backend.die();
+    lease.release();
+    await shows(page, '.state.down', /^✕ down for \d+ s · 3\swaiting,\sthe\sfirst\sfor\s[\d.]+\sm?s$/);
+    backend.comeBack();
+    await Promise.all(waiting);
+    await shows(page, '.state', /^✓ up$/);
+    expectNoFaults(seen);
+  });
+
+  test('says in which time the lines are that it draws', async () => {
+    const { url } = await application();
+    const { page } = await open(url);
+    await page.waitForSelector('.chart[aria-label*="callers since "]');
+    const begin = /begin at (.*)\.$/.exec((await page.textContent('#since'))!)![1]!;
+    const label = (await page.getAttribute('.chart', 'aria-label'))!;
+    const [, time] = /since (\d\d:\d\d:\d\d); now: leased 0; idle 6/.exec(label)!;
+    const seconds = (text: string): number => Date.parse(`1970-01-01T${text}Z`) / 1_000;
+    // The first look is an interval after the begin.
+    expect(seconds(time!) - seconds(begin)).toBeLessThanOrEqual(1);
+  });
+
   test('stands still while it is paused', async () => {
     const { pools, url } = await application();
     const { page } = await open(url);
@@ -315,6 +433,7 @@ describeInBrowser('the page', (open) => {
       const median = work.slice(5).toSorted((one, other) => one - other)[Math.floor((work.length - 5) / 2)]!;
       process.stderr.write(`A frame of 10 pools with 1,000 connections each takes ${median.toFixed(1)} ms to draw\n`);
       expect(median).toBeLessThan(50);
+      expect(await page.evaluate(() => performance.getEntriesByName('draw').length)).toBe(0);
       expect(await page.getAttribute('.cells', 'aria-valuemax')).toBe('1000');
       expectNoFaults(seen);
     } finally {

@@ -135,4 +135,28 @@ describe('sample 01-quickstart', () => {
     expect(await sample.get('/get/greeting')).toEqual({ key: 'greeting', value: { text: 'hello world' } });
     expect(sample.output).not.toMatch(/Unhandled|EADDRINUSE/);
   }, 30_000);
+
+  it.each([
+    [{ origin: 'https://elsewhere.example', 'sec-fetch-site': 'cross-site' }],
+    [{ origin: 'http://localhost:8080', 'sec-fetch-site': 'same-site' }],
+    [{ origin: 'null' }],
+    [{ 'sec-fetch-site': 'cross-site' }],
+  ])('is not broken by the page of another site: %j', async (headers) => {
+    for (const route of ['break', 'restart', 'load']) {
+      expect((await fetch(`${sample.url}/chaos/${route}`, { method: 'POST', headers })).status).toBe(403);
+    }
+  });
+
+  it('makes load by itself, also for a page of its own, which ends with the application', async () => {
+    const before = (await pool()).totals.acquired;
+    const own = { origin: sample.url, 'sec-fetch-site': 'same-origin' };
+    for (const headers of [{}, own]) {
+      expect((await fetch(`${sample.url}/chaos/load`, { method: 'POST', headers })).status).toBe(202);
+    }
+    await sample.until(async () => (await pool()).totals.acquired > before + 10 * CONCURRENCY);
+    await sample.until(async () => (await pool()).leased === 20);
+    const output = sample.output.length;
+    await sample.stop();
+    expect(sample.output.slice(output)).not.toMatch(/WARN|ERROR/);
+  }, 30_000);
 });

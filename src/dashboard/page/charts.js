@@ -1,8 +1,8 @@
 /** The lines of a pool, by uPlot. */
 import { setAttribute, setText } from './cells.js';
 
-/** How much of the past there is to see, in seconds: all that there is, within these bounds. */
-const SPAN = { least: 60, most: 600 };
+/** How much time there is to see, in seconds: from where the lines begin until now, within these bounds. */
+const SPAN = { least: 30, most: 600 };
 
 const HEIGHT = 124;
 
@@ -42,15 +42,18 @@ export class Chart {
   /** @param data the times, in seconds, and a list for each line */
   draw(data, now) {
     this.data = data;
+    this.now = now;
     const width = this.element.clientWidth;
     if (width === 0) return;
     if (this.plot === undefined) this.plot = this.make(width, data);
     else if (this.plot.width !== width) this.plot.setSize({ width, height: HEIGHT });
-    const span = Math.min(SPAN.most, Math.max(SPAN.least, now - (data[0][0] ?? now)));
+    const begin = Math.max(data[0][0] ?? now, now - SPAN.most);
+    this.period = begin > now - SPAN.most ? `since ${SECONDS.format(begin * 1_000)}` : 'over the last ten minutes';
     // Scales before data would be drawn twice; a batch draws once.
     this.plot.batch(() => {
       this.plot.setData(data, false);
-      this.plot.setScale('x', { min: now - span, max: now });
+      // At first the lines grow to the right, for an empty left would look as if nothing had been going on.
+      this.plot.setScale('x', { min: begin, max: Math.max(now, begin + SPAN.least) });
     });
     this.tell();
   }
@@ -89,7 +92,8 @@ export class Chart {
       {
         width,
         height: HEIGHT,
-        padding: [8, 4, 0, 0],
+        // To the right there is room for half a time of day.
+        padding: [8, 24, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false }, points: { size: 6 }, sync: { key: 'pools' } },
         scales: {
@@ -150,7 +154,7 @@ export class Chart {
     plot.ctx.fillStyle = this.theme.outage;
     for (const [from, to] of this.outages) {
       const start = Math.max(left, plot.valToPos(from, 'x', true));
-      const end = Math.min(left + width, to === undefined ? left + width : plot.valToPos(to, 'x', true));
+      const end = Math.min(left + width, plot.valToPos(to ?? this.now, 'x', true));
       if (end > start) plot.ctx.fillRect(start, top, Math.max(2, end - start), height);
     }
     plot.ctx.restore();
@@ -167,7 +171,7 @@ export class Chart {
     for (const [index, text] of texts.entries()) setText(this.values[index], text);
     if (this.cursor === null) {
       const parts = kind.labels.map((label, index) => `${label} ${texts[index] === '–' ? 'none' : texts[index]}`);
-      setAttribute(this.element, 'aria-label', `${kind.title} over the last ten minutes; now: ${parts.join('; ')}`);
+      setAttribute(this.element, 'aria-label', `${kind.title} ${this.period}; now: ${parts.join('; ')}`);
     }
   }
 }

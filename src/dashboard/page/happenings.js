@@ -32,16 +32,19 @@ export class Happenings {
 
   reset() {
     this.list.replaceChildren();
+    this.calm.hidden = false;
     this.pending = [];
     this.last = 0;
   }
 
+  /** Takes in what is not known yet, and says which that is. */
   add(happenings) {
     // What happened just before the page was opened is told twice.
     const fresh = happenings.filter(({ id }) => id > this.last);
     this.last = fresh.at(-1)?.id ?? this.last;
     this.pending.push(...fresh);
     if (this.pending.length > KEPT) this.pending.splice(0, this.pending.length - KEPT);
+    return fresh;
   }
 
   draw() {

@@ -1,5 +1,5 @@
 /** Follows the server's stream, and draws what it tells. */
-import { drawCell, STATES, STATE_TEXTS, setText } from './cells.js';
+import { drawCell, setAttribute, setText, STATES, STATE_TEXTS } from './cells.js';
 import { Happenings } from './happenings.js';
 import { PoolCard } from './pool-card.js';
 
@@ -8,17 +8,27 @@ const TEN_MINUTES = 600_000;
 /** Before the stream is asked for again, in milliseconds. */
 const PAUSE = 2_000;
 
+/** Answers of guards; 0 stands for being sent elsewhere, as to a page where one logs in. */
+const REFUSALS = new Set([0, 401, 403]);
+
+/** Of so many drawings it is kept how long they took, at most. */
+const MEASURED = 500;
+
 const find = (id) => document.getElementById(id);
 
 const theme = { cells: [], lines: {} };
 const cards = new Map();
 const happenings = new Happenings(find('happenings'), find('calm'), find('news'));
 
+/** Since when the pools have been looked at. Whoever has seen the same beginning has missed little, or nothing. */
+let since;
+
 /** Of the points, in milliseconds and in seconds. */
 let times = [];
 let seconds = [];
 const TITLE = document.title;
 
+let measured = 0;
 let paused = false;
 let scheduled = false;
 
@@ -36,6 +46,19 @@ function draw() {
   performance.mark('draw');
   for (const card of cards.values()) card.draw(seconds);
   happenings.draw();
+  // Before the first snapshot nobody knows what there is.
+  if (since !== undefined) summarize();
+  measure();
+}
+
+/** How long it took, for who looks into it. A browser would keep all that was measured while the page is open, be it for days. */
+function measure() {
+  if (measured++ % MEASURED === 0) performance.clearMeasures('frame');
+  performance.measure('frame', 'draw');
+  performance.clearMarks('draw');
+}
+
+function summarize() {
   const connections = [...cards.values()].reduce((sum, { figures }) => sum + figures.open, 0);
   const down = [...cards].filter(([, { figures }]) => figures.down !== null).map(([name]) => name);
   // At the top and in the tab, for the card of a pool that is down may be far below.
@@ -44,7 +67,6 @@ function draw() {
   find('summary').className = down.length === 0 ? 'quiet' : 'trouble';
   document.title = down.length === 0 ? TITLE : `${down.length} down · ${TITLE}`;
   find('empty').hidden = cards.size > 0;
-  performance.measure('frame', 'draw');
 }
 
 function count(many, what) {
@@ -83,12 +105,19 @@ function onSnapshot(snapshot) {
   times = snapshot.times;
   seconds = times.map((time) => time / 1_000);
   dropOthers(snapshot.pools);
-  for (const pool of snapshot.pools) cardOf(pool.name).restart(pool, snapshot.happenings, snapshot.at);
-  happenings.reset();
-  happenings.add(snapshot.happenings);
-  const since = new Date(snapshot.since).toLocaleTimeString('en-GB');
-  setText(find('since'), `Nothing is recorded while no page is open: the lines begin at ${since}.`);
+  // When a stream is renewed, nobody must lose his place in what happened, nor what he has opened there.
+  if (snapshot.since !== since) forgetWhatHappened();
+  since = snapshot.since;
+  const fresh = happenings.add(snapshot.happenings);
+  for (const pool of snapshot.pools) cardOf(pool.name).restart(pool, fresh, snapshot.at);
+  const begin = new Date(since).toLocaleTimeString('en-GB');
+  setText(find('since'), `Nothing is recorded while no page is open: the lines begin at ${begin}.`);
   schedule();
+}
+
+function forgetWhatHappened() {
+  happenings.reset();
+  for (const card of cards.values()) card.outages.length = 0;
 }
 
 function onFrame(frame) {
@@ -107,22 +136,48 @@ function onFrame(frame) {
   schedule();
 }
 
+const STREAM = new URL('stream', import.meta.url);
+
 function follow() {
-  const address = new URL('stream', import.meta.url);
-  const source = new EventSource(address);
+  const source = new EventSource(STREAM);
   source.addEventListener('open', () => showLink('live', 'live'));
   source.addEventListener('snapshot', ({ data }) => onSnapshot(JSON.parse(data)));
   source.addEventListener('frame', ({ data }) => onFrame(JSON.parse(data)));
+  source.addEventListener('renew', () => {
+    source.close();
+    follow();
+  });
   source.addEventListener('error', () => {
-    showLink('gone', 'the application does not answer; trying again');
     // A browser gives up on an answer such as 503, and waits as long as it likes otherwise.
     source.close();
-    setTimeout(follow, PAUSE);
+    void lookWhy();
   });
 }
 
+/** An EventSource does not tell why it has ended: because nobody answers, or because the guards no longer let us in. */
+async function lookWhy() {
+  const status = await askForStatus();
+  if (REFUSALS.has(status)) {
+    showLink('gone', 'not allowed any more: reload the page to log in');
+    return;
+  }
+  const trouble = status === undefined || status === 200 ? 'does not answer' : `answers with status ${status}`;
+  showLink('gone', `the application ${trouble}; trying again`);
+  setTimeout(follow, PAUSE);
+}
+
+/** Undefined if there is no answer. */
+async function askForStatus() {
+  try {
+    const { status } = await fetch(STREAM, { method: 'HEAD', redirect: 'manual', cache: 'no-store' });
+    return status;
+  } catch {
+    return undefined;
+  }
+}
+
 function showLink(state, text) {
-  find('link').className = `link ${state}`;
+  setAttribute(find('link'), 'class', `link ${state}`);
   setText(find('link'), text);
 }
 

@@ -49,15 +49,14 @@ export class PoolCard {
     this.visible = true;
   }
 
-  /** Everything anew. */
-  restart({ figures, history, slots, changes }, happenings, now) {
+  /** Everything anew, but for the outages that are known already. */
+  restart({ figures, history, slots, changes }, freshHappenings, now) {
     this.cells.reset();
     for (const key of LINES) this.lines[key] = history[key];
-    this.outages.length = 0;
-    for (const { subject, kind, at } of happenings) {
+    for (const { subject, kind, at } of freshHappenings) {
       if (subject !== this.name) continue;
-      if (kind === 'down') this.outages.push([at / 1_000, undefined]);
-      if (kind === 'back' && this.outages.length > 0) this.outages.at(-1)[1] = at / 1_000;
+      if (kind === 'down' && !this.isInOutage) this.outages.push([at / 1_000, undefined]);
+      if (kind === 'back' && this.isInOutage) this.outages.at(-1)[1] = at / 1_000;
     }
     this.takeIn(figures, slots, changes, now);
   }
@@ -73,14 +72,17 @@ export class PoolCard {
     for (const key of LINES) this.lines[key].splice(0, points);
   }
 
+  get isInOutage() {
+    const last = this.outages.at(-1);
+    return last !== undefined && last[1] === undefined;
+  }
+
   takeIn(figures, slots, changes, now) {
     this.figures = figures;
     this.now = now;
     this.cells.apply(slots, changes, now);
-    const open = this.outages.at(-1);
-    const isOpen = open !== undefined && open[1] === undefined;
-    if (figures.down !== null && !isOpen) this.outages.push([figures.down.since / 1_000, undefined]);
-    if (figures.down === null && isOpen) open[1] = now / 1_000;
+    if (figures.down !== null && !this.isInOutage) this.outages.push([figures.down.since / 1_000, undefined]);
+    if (figures.down === null && this.isInOutage) this.outages.at(-1)[1] = now / 1_000;
     while (this.outages[0]?.[1] < (now - TEN_MINUTES) / 1_000) this.outages.shift();
   }
 
@@ -116,7 +118,7 @@ export class PoolCard {
   drawHead() {
     const { figures } = this;
     for (const [index, { text, mood }] of FIGURES.entries()) {
-      setText(this.values[index], String(text(figures)));
+      setText(this.values[index], text(figures).toLocaleString('en'));
       setAttribute(this.values[index], 'class', mood?.(figures) ?? '');
     }
     const { state, text } = stateOf(figures, this.now);
@@ -148,14 +150,15 @@ export class PoolCard {
 
 /** How a pool is, in a word or two. */
 function stateOf({ down, open, waiting, longestWait }, now) {
+  const isBusy = waiting > 0 && longestWait >= BUSY;
+  const wait = millisecondsText(longestWait);
+  // On a phone the line breaks before it, and not in it.
+  const queue = `${waiting.toLocaleString('en')} waiting, the first for ${wait}`.replaceAll(' ', '\u00a0');
   if (down !== null) {
     const since = ageText(Math.max(0, now - down.since));
-    return open === 0
-      ? { state: 'down', text: `✕ down for ${since}` }
-      : { state: 'down', text: `✕ cannot connect for ${since}` };
+    const trouble = open === 0 ? 'down' : 'cannot connect';
+    return { state: 'down', text: `✕ ${trouble} for ${since}${isBusy ? ` · ${queue}` : ''}` };
   }
-  if (waiting > 0 && longestWait >= BUSY) {
-    return { state: 'busy', text: `▲ callers wait, the first for ${millisecondsText(longestWait)}` };
-  }
+  if (isBusy) return { state: 'busy', text: `▲ ${queue}` };
   return { state: '', text: '✓ up' };
 }
