@@ -30,7 +30,7 @@ export interface CompareOptions {
 
 const USUAL: Pace = { rounds: 15, warmUp: 3, sample: 40, patience: 60_000, judges: true };
 /** To see that everything can be measured. */
-const SHORT: Pace = { rounds: 1, warmUp: 0, sample: 1, patience: 20_000, judges: false };
+const SHORT: Pace = { rounds: 1, warmUp: 0, sample: 1, patience: 60_000, judges: false };
 
 const HOW = `  --only TEXT          only scenarios whose name contains it; may be repeated
   --rounds N           so many samples of each (default: ${USUAL.rounds})
