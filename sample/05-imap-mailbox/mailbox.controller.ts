@@ -30,8 +30,9 @@ export class MailboxController {
 
   @Post('kick')
   @HttpCode(202)
-  async kick(): Promise<void> {
+  async kick(): Promise<{ happening: string }> {
     await this.server.kick();
+    return { happening: 'the server has ended all sessions' };
   }
 
   @Get('pool')
