@@ -5,6 +5,7 @@ import { Deadlines } from './deadlines.js';
 import { formatDuration } from './duration.js';
 import { KeepaliveTimeoutError } from './errors.js';
 import { HookCall, silence } from './hook-call.js';
+import { SOURCE, withSignal } from './hook-context.js';
 import { State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings } from './settings.js';
 
@@ -18,6 +19,7 @@ export interface CheckOutcome<C> {
 export class Checkup<C> {
   private readonly pings: Checks<C>;
   private readonly resets: Checks<C>;
+  private readonly resetTakesContext: boolean;
 
   constructor(
     private readonly factory: ConnectionFactory<C>,
@@ -30,35 +32,38 @@ export class Checkup<C> {
       const limit = formatDuration(resetTimeout);
       return new ConnectionError(`Pool "${name}": reset() did not finish within ${limit} (resetTimeout)`);
     };
+    this.resetTakesContext = factory.reset !== undefined && factory.reset.length > 1;
     this.pings = new Checks(clock, keepaliveTimeout, pingTimeout, outcomes.ping);
     this.resets = new Checks(clock, resetTimeout, resetTimeoutError, outcomes.reset);
   }
 
   ping(entry: PooledConnection<C>): void {
-    const context = new CheckContext(this.pings, entry);
-    context.call.run(() => this.factory.keepalive?.(entry.connection, context));
+    const call = this.pings.begin(entry);
+    call.run(() => this.factory.keepalive?.(entry.connection, withSignal({ [SOURCE]: call })));
   }
 
   /** One that has nothing to undo, and says so at once by returning nothing, has passed at once. */
   reset(entry: PooledConnection<C>): void {
     const { resets } = this;
-    const context = new CheckContext(resets, entry);
+    const lazy = new LazyCall(resets, entry);
     let result: unknown;
     try {
+      // One that has no parameter for it is not worth a context that can be copied.
+      const context = this.resetTakesContext ? withSignal({ [SOURCE]: lazy }) : lazy;
       result = this.factory.reset!(entry.connection, context);
     } catch (error) {
       result = Promise.reject(error);
     }
     if (entry.state !== State.checking) {
       // It has closed the pool, and the connection with it.
-      context.end();
+      lazy.end();
       silence(result);
     } else if (result === undefined) {
-      context.end();
+      lazy.end();
       entry.pending = undefined;
       resets.outcome.passed(entry);
     } else {
-      context.call.follow(result as PromiseLike<void>);
+      lazy.call.follow(result as PromiseLike<void>);
     }
   }
 
@@ -103,8 +108,8 @@ class Checks<C> {
   }
 }
 
-/** What a check's hook is told. Of a class, for an object with an accessor of its own takes longer to make than a lease. */
-class CheckContext<C> implements HookContext {
+/** A reset, which becomes a call only if it must be waited for, or its signal is looked at: that costs more than a lease does. */
+class LazyCall<C> implements HookContext {
   private begun: HookCall<void> | undefined;
   private isOver = false;
 
@@ -113,7 +118,6 @@ class CheckContext<C> implements HookContext {
     private readonly entry: PooledConnection<C>,
   ) {}
 
-  /** Made only if it is needed, for it costs more than a lease does. */
   get call(): HookCall<void> {
     return (this.begun ??= this.checks.begin(this.entry));
   }

@@ -1,10 +1,11 @@
 import { Alarm } from './alarm.js';
 import { CONNECT, type ConnectEvent } from './channels.js';
 import type { Clock } from './clock.js';
-import type { ConnectContext, ConnectionFactory } from './connection-factory.js';
+import type { ConnectionFactory } from './connection-factory.js';
 import { Deadlines } from './deadlines.js';
 import { ConnectTimeoutError } from './errors.js';
 import { HookCall } from './hook-call.js';
+import { SOURCE, withSignal } from './hook-context.js';
 import { Outage } from './outage.js';
 import type { PoolLog } from './pool-log.js';
 import { isGone, PooledConnection, State, type Census } from './pooled-connection.js';
@@ -219,7 +220,7 @@ export class Filler<C> {
     });
     entry.pending = call;
     entry.begunIn = this.outage;
-    const context = new CallContext(name, attempt, call);
+    const context = withSignal({ pool: name, attempt, [SOURCE]: call });
     call.run(() => {
       span?.start();
       return this.factory.connect(context);
@@ -231,31 +232,6 @@ export class Filler<C> {
     this.census.move(entry, State.closed);
     this.entries.delete(entry);
   }
-}
-
-/**
- * What a connect is told. Its signal is its own, so that `{ ...context }` has it too; and by a getter that all share, for one
- * of each takes longer to make than all the rest.
- */
-class CallContext implements ConnectContext {
-  declare readonly signal: AbortSignal;
-  readonly #call: HookCall<never>;
-
-  constructor(
-    readonly pool: string,
-    readonly attempt: number,
-    call: HookCall<never>,
-  ) {
-    this.#call = call;
-    Object.defineProperty(this, 'signal', CallContext.signal);
-  }
-
-  private static readonly signal: PropertyDescriptor & ThisType<CallContext> = {
-    enumerable: true,
-    get() {
-      return this.#call.signal;
-    },
-  };
 }
 
 /** Always reckoned like this: the alarm is set for it, and `now - connectedAt` may fall short of a second by a rounding. */

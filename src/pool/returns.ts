@@ -33,7 +33,7 @@ export class Returns<C> {
     // The pool may have been closed, and the connection with it.
     if (entry.state !== State.leased) return;
     this.leaks?.returned(entry);
-    if (entry.doom === 'broken') this.bury(entry, undefined);
+    if (entry.doom === 'broken') this.layToRest(entry);
     else if (this.stock.isUsable(entry)) this.keep(entry);
     else this.stock.loseUnusable(entry);
   }
@@ -41,12 +41,13 @@ export class Returns<C> {
   /** A lease has ended, and not well, or not for certain. */
   judge(entry: PooledConnection<C>, outcome: Outcome, error: unknown, signal: AbortSignal | undefined): void {
     const verdict = this.verdicts.verdict(outcome, error, signal);
-    const wasBreak = verdict === 'broken' || !this.wasGivenUp(entry);
+    const wasGivenUp = verdict !== 'broken' && this.wasGivenUp(entry);
     // Likewise; and the user's own predicates may have done it just now.
     if (entry.state !== State.leased) return;
     const { stock } = this;
     this.leaks?.returned(entry);
-    if (entry.doom === 'broken') this.bury(entry, wasBreak ? error : undefined);
+    if (wasGivenUp && verdict === 'intact') this.layToRest(entry);
+    else if (entry.doom === 'broken') this.bury(entry, wasGivenUp ? undefined : error);
     else if (verdict === 'broken') stock.lose(entry, error, 'break');
     else if (verdict === 'unsure') this.bury(entry, undefined);
     else if (stock.isUsable(entry)) this.keep(entry);
@@ -67,6 +68,13 @@ export class Returns<C> {
     noteBrokenBy(error);
     this.stock.part(entry, 'broken');
     this.host.changed();
+  }
+
+  /** It died meanwhile. If that was by its own side's choice, its lease is as good a proof as any that connects hold. */
+  private layToRest(entry: PooledConnection<C>): void {
+    if (this.wasGivenUp(entry)) this.stock.used(entry);
+    // What that did may have closed the pool.
+    if (entry.state === State.leased) this.bury(entry, undefined);
   }
 
   /** It comes from a lease, and is well. */

@@ -1168,18 +1168,46 @@ describe("the pool's name", () => {
   });
 });
 
-describe('What a connect is told', () => {
+describe('What a hook is told', () => {
   test('may be handed on with something added: a copy has all of it, the signal too', async () => {
-    const copies: ConnectContext[] = [];
-    const connect = (context: ConnectContext): Promise<object> => {
+    const copies: Array<Partial<ConnectContext>> = [];
+    const copy = (context: HookContext): Promise<void> => {
       copies.push({ ...context });
       return new Promise(() => {});
     };
-    const { pool } = poolOf<object>(factoryOf<object>(connect));
-    pool.start();
-    expect(copies).toEqual([{ pool: 'test', attempt: 1, signal: expect.any(AbortSignal) }]);
-    expect(copies[0]!.signal.aborted).toBe(false);
+    const connect = (context: ConnectContext): object => {
+      copies.push({ ...context });
+      return {};
+    };
+    const hooks: Hooks<object> = {
+      keepalive: (_, context) => copy(context),
+      reset: (_, context) => copy(context),
+    };
+    const { pool, clock } = poolOf<object>(factoryOf<object>(connect, hooks), { size: 2, keepalive: 2_000 });
+    const lease = await pool.acquire();
+    await clock.advance(2_000);
+    lease.release();
     await pool.close();
-    expect(copies[0]!.signal.aborted).toBe(true);
+    const signal = expect.any(AbortSignal);
+    expect(copies).toMatchObject([
+      { pool: 'test', attempt: 1, signal },
+      { pool: 'test', signal },
+      { signal },
+      { signal },
+    ]);
+    expect(copies.map((each) => each.signal!.aborted)).toEqual([false, false, true, true]);
+  });
+
+  test('may stand behind something of the factory’s own', async () => {
+    const seen: boolean[] = [];
+    const connect = (context: ConnectContext): object => {
+      const behind = [new Proxy(context, {}), Object.create(context) as ConnectContext];
+      seen.push(...behind.map(({ signal }) => signal === context.signal));
+      return {};
+    };
+    const { pool } = poolOf<object>(factoryOf<object>(connect));
+    await pool.ready();
+    expect(seen).toEqual([true, true]);
+    await pool.close();
   });
 });

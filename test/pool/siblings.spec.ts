@@ -313,6 +313,28 @@ describe('P14: what is no break', () => {
       ]);
     });
 
+    it.each([
+      ['well', undefined],
+      ['with an error of its own', new Error('no such user')],
+    ])('of a leased one whose work ends %s: that proves that connects hold, which ends an outage', async (_, error) => {
+      const ruled = ruledPool({ size: 1, reconnect: { delay: 500, jitter: 'none' } }, knowsThem);
+      ruled.factory.next('connect', { fail: new Error('refused') }, { fail: new Error('refused') });
+      const times: number[] = [];
+      for (let count = 0; count < 5; count++) {
+        const lease = await ruled.clock.run(ruled.pool.acquire());
+        times.push(ruled.clock.now());
+        lease.connection.die(gaveUp);
+        lease.release(error);
+      }
+      // Without a pause from then on.
+      expect(new Set(times)).toEqual(new Set([1_500]));
+      expect(ruled.lines).toEqual([
+        expect.stringContaining('cannot connect'),
+        expect.stringContaining('connects again'),
+      ]);
+      expect(ruled.pool.stats().totals).toMatchObject({ connectFailures: 2, closed: { broken: 5 } });
+    });
+
     it('but a TimeoutError of which it knows nothing may be an outage', async () => {
       const { clock, factory, pings } = await fullPool({ size: 3 }, knowsThem);
       factory.opened[0]!.die(new DOMException('late', 'TimeoutError'));
