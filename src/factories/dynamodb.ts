@@ -63,10 +63,14 @@ export class DynamoDbTableConnectionFactory extends ClientConnectionFactory<
   private readonly lines = new WeakMap<DynamoDbTable, Line>();
   private readonly pings = new WeakMap<DynamoDbTable, DynamoDbTableConnectionOptions['pingKey']>();
 
-  /** Not while a command goes on, behind which those of the next borrower would have to wait. */
   override isUsable(table: DynamoDbTable): boolean {
     const { destroyed, readable, writable } = this.socketOf(table);
-    return !destroyed && readable && writable && this.lines.get(table)!.commands === 0;
+    return !destroyed && readable && writable;
+  }
+
+  /** Behind a command that goes on those of the next borrower would have to wait. */
+  override reset(table: DynamoDbTable): void {
+    if (this.lines.get(table)!.commands > 0) throw new Error('The table came back while a command went on');
   }
 
   override watch(table: DynamoDbTable, broken: (error?: unknown) => void): () => void {

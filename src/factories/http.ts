@@ -60,10 +60,8 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
   private readonly pings = new WeakMap<Client, HttpPing>();
   private readonly sockets = new WeakMap<Client, Socket>();
 
-  /** Not while a request goes on, as it does as long as its answer was not read. */
   override isUsable(client: Client): boolean {
-    const { connected, size } = client.stats;
-    return connected && size === 0;
+    return client.stats.connected;
   }
 
   /** The client never listens to itself. */
@@ -79,9 +77,12 @@ export class HttpConnectionFactory extends ClientConnectionFactory<Client, HttpC
     });
   }
 
-  /** HTTP has no session; but what a borrower listens to is no concern of his any more. */
+  /** HTTP has no session. A request goes on as long as its answer was not read. */
   override reset(client: Client): void {
     takeOffListeners(client);
+    if (client.stats.size > 0) {
+      throw new Error('The connection came back while a request went on, or an answer was not read');
+    }
   }
 
   /** One round trip: HTTP has no ping of its own. */

@@ -51,7 +51,7 @@ export class ImapConnectionFactory extends ClientConnectionFactory<ImapFlow, Ima
 
   override reset(client: ImapFlow): void | Promise<void> {
     takeOffListeners(client);
-    if (isBusy(client) || isLocked(client) || this.mustClose(client)) return this.undo(client);
+    if (isBusy(client) || isDownloading(client) || isLocked(client) || this.mustClose(client)) return this.undo(client);
   }
 
   private mustClose(client: ImapFlow): boolean {
@@ -60,6 +60,9 @@ export class ImapConnectionFactory extends ClientConnectionFactory<ImapFlow, Ima
 
   private async undo(client: ImapFlow): Promise<void> {
     while (isBusy(client)) await client.noop();
+    // One that was given up, or has come to its end, counts for a moment still.
+    if (isDownloading(client)) await new Promise((resolve) => setImmediate(resolve));
+    if (isDownloading(client)) throw new Error('A download was left open: it would go on in the next mailbox');
     // A lock that nobody will release would keep its next borrower waiting for ever.
     if (isLocked(client)) throw new Error('A mailbox lock was not released');
     if (!this.mustClose(client)) return;
@@ -116,6 +119,7 @@ interface Doings {
   readonly currentRequest: unknown;
   readonly requestQueue: readonly unknown[];
   readonly currentLock: unknown;
+  readonly _openDownloads: number;
   readonly locks: readonly unknown[];
 }
 
@@ -123,6 +127,11 @@ interface Doings {
 function isBusy(client: ImapFlow): boolean {
   const { currentRequest, requestQueue } = client as unknown as Doings;
   return Boolean(currentRequest) || requestQueue.length > 0;
+}
+
+/** Whether the stream of a download is open, which asks for the next piece when it is read, in whatever mailbox is open then. */
+function isDownloading(client: ImapFlow): boolean {
+  return (client as unknown as Doings)._openDownloads > 0;
 }
 
 /** Whether somebody holds a mailbox lock, or waits for one. */

@@ -36,6 +36,8 @@ interface Session {
   socket: Socket;
   /** Whether nobody has asked since the login for another identity. */
   isAsOpened: boolean;
+  /** Whether somebody has said goodbye. */
+  isEnding: boolean;
   readonly options: LdapConnectionOptions;
 }
 
@@ -74,6 +76,7 @@ export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapC
   /** Logs in again if the borrower has logged in as somebody else, or tried to: then the server takes him for nobody. */
   override reset(client: Client): void | Promise<void> {
     const session = this.sessionOf(client);
+    if (session.isEnding) throw new Error('The client came back though its borrower had unbound it');
     if (!session.isAsOpened) return this.loginAgain(client, session);
   }
 
@@ -97,7 +100,7 @@ export class LdapConnectionFactory extends ClientConnectionFactory<Client, LdapC
     const { url, bindDN: _dn, password: _password, startTLS = false, tlsOptions, ...config } = options;
     const { host, port, isSecure } = addressOf(url);
     const plain = await dial({ host, port }, signal);
-    const session: Session = { plain, socket: plain, isAsOpened: false, options };
+    const session: Session = { plain, socket: plain, isAsOpened: false, isEnding: false, options };
 
     const secure = (more?: ConnectionOptions): Socket => {
       const servername = isIP(host) === 0 ? host : '';
@@ -183,7 +186,7 @@ function addressOf(url: string): { host: string; port: number; isSecure: boolean
 
 /** The client itself knows neither who it is nor, after a bind that failed, that it is nobody. */
 function noteBinds(client: Client, session: Session): void {
-  const { bind, bindSASL } = client;
+  const { bind, bindSASL, unbind } = client;
   client.bind = (...args) => {
     session.isAsOpened = false;
     return bind.apply(client, args);
@@ -191,6 +194,10 @@ function noteBinds(client: Client, session: Session): void {
   client.bindSASL = (...args) => {
     session.isAsOpened = false;
     return bindSASL.apply(client, args);
+  };
+  client.unbind = () => {
+    session.isEnding = true;
+    return unbind.apply(client);
   };
 }
 

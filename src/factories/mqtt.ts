@@ -137,7 +137,7 @@ export class MqttConnectionFactory extends ClientConnectionFactory<MqttClient, M
    * this one will not. Nor may it keep what it is given when it is dead.
    */
   private leaveNobodyWaiting(client: MqttClient): void {
-    client.once('close', () => this.destroy(client));
+    client.on('close', () => this.destroy(client));
     client.on('end', () => {
       // The client takes it back right after this event.
       queueMicrotask(() => (client.disconnecting = true));

@@ -48,7 +48,7 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
   override isUsable(connection: Connection): boolean {
     const { state, stream } = rawOf(connection);
     // What the server has closed is 'authenticated' until the socket has closed as well.
-    return state === 'authenticated' && stream.readable && !this.origins.get(connection)!.isOther;
+    return state === 'authenticated' && stream.readable;
   }
 
   override watch(connection: Connection, broken: (error?: unknown) => void): () => void {
@@ -69,6 +69,7 @@ export class MysqlConnectionFactory extends ClientConnectionFactory<Connection, 
     takeOffListeners(connection);
     takeOffListeners(rawOf(connection));
     const origin = this.origins.get(connection)!;
+    if (origin.isOther) throw new Error('The connection came back logged in as somebody else');
     if (origin.reset === 'none') return undefined;
     return origin.reset === 'transaction' ? connection.rollback() : this.resetSession(connection, origin);
   }

@@ -49,7 +49,7 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
 
   override isUsable(client: Client): boolean {
     const { destroyed, writable } = streamOf(client);
-    return !destroyed && writable && !isEnding(client);
+    return !destroyed && writable;
   }
 
   /** The client listens to itself in its end() alone, after which nobody gets it. */
@@ -65,6 +65,7 @@ export class PgConnectionFactory extends ClientConnectionFactory<Client, PgConne
   /** Returns nothing if there is nothing to undo, which costs a lease next to nothing. */
   override reset(client: Client): void | Promise<void> {
     takeOffListeners(client);
+    if (isEnding(client)) throw new Error('The client came back though its borrower had ended it');
     const kind = this.resets.get(client);
     if (kind === 'none' || (kind !== 'session' && !mayBeInTransaction(client))) return undefined;
     return undo(client, kind === 'session');

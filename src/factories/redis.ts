@@ -74,7 +74,7 @@ export class RedisConnectionFactory<
   private readonly origins = new WeakMap<object, Origin>();
 
   override isUsable(client: RedisClientType<M, F, S, RESP, T>): boolean {
-    return client.isOpen && !this.origins.get(client)!.isOther;
+    return client.isOpen;
   }
 
   /** The client never listens to itself. */
@@ -91,6 +91,7 @@ export class RedisConnectionFactory<
   override reset(client: RedisClientType<M, F, S, RESP, T>): void | Promise<void> {
     takeOffListeners(client);
     const origin = this.origins.get(client)!;
+    if (origin.isOther) throw new Error('The connection came back logged in as somebody else, or in another mode');
     const isClean = !client.isPubSubActive && !client.isDirtyWatch && !client.isWatching;
     if (origin.reset === 'none' || (origin.reset === 'transaction' && isClean)) return undefined;
     return this.undo(client, origin);
@@ -139,7 +140,7 @@ export class RedisConnectionFactory<
         signal: controller.signal,
       } as SocketOptions,
     });
-    countListenersTogether(client);
+    shareListeners(client);
     ignoreErrors(client);
     const cut = (): void => {
       try {
@@ -192,15 +193,17 @@ type Batch = ReadonlyArray<{ readonly args: Command }>;
 
 /**
  * A client and its proxies have the same listeners, but each counts them for itself, and at none has listeners of its own from
- * then on. With one count for all of them it does not matter who adds one and who removes it.
+ * then on, to which nobody speaks. With one list and one count for all it does not matter who adds one and who removes it.
  */
-function countListenersTogether(client: object): void {
-  const { _self: self } = client as { readonly _self: { readonly _eventsCount: number } };
-  let count = self._eventsCount;
-  const set = (value: number): void => {
-    count = value;
-  };
-  Object.defineProperty(self, '_eventsCount', { get: () => count, set });
+function shareListeners(client: object): void {
+  const { _self: self } = client as { readonly _self: Record<string, unknown> };
+  for (const key of ['_events', '_eventsCount']) {
+    let shared = self[key];
+    const set = (value: unknown): void => {
+      shared = value;
+    };
+    Object.defineProperty(self, key, { get: () => shared, set });
+  }
 }
 
 /** Notes when a client is asked for what its next borrower must not find. */

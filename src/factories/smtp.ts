@@ -199,11 +199,15 @@ export class SmtpConnection {
 
   private async clean(): Promise<void> {
     await this.sent;
+    await this.forget();
+  }
+
+  private async forget(): Promise<void> {
     if (this.isDirty) await this.rset();
   }
 
   private async sendNow(envelope: SMTPEnvelope, message: string | Buffer | Readable): Promise<SMTPConnectionSendInfo> {
-    if (this.isDirty) await this.rset();
+    await this.forget();
     this.isDirty = true;
     const info = await this.ask<SMTPConnectionSendInfo>('the server took the mail', (done) => {
       const stopWatching = isStream(message) ? this.closeUnlessWhole(message, done) : (): void => {};

@@ -42,6 +42,8 @@ export interface Subject<C> {
   /** Work that fails by the user's own fault, which must not cost the connection. */
   readonly mistakes: Readonly<Record<string, (connection: C) => Promise<unknown>>>;
   readonly dirt: ReadonlyArray<Dirt<C>>;
+  /** What a borrower may leave that nobody can undo. */
+  readonly spoils?: Readonly<Record<string, (connection: C) => unknown>>;
   /** That by which its users hear of events; none where they hear of none. */
   emitter?(connection: C): EventEmitter;
   /** One that is told to undo nothing, where there is the choice. */
@@ -348,6 +350,31 @@ export function conformance<C>(subject: Subject<C>): void {
       });
     }
 
+    const spoils = Object.entries(subject.spoils ?? {});
+    if (spoils.length > 0) {
+      test.each(spoils)('%s costs a borrower the connection, and nothing else', async (_, spoil) => {
+        const pool = open({ size: 1 });
+        const own = new Error('his own');
+        const spoilt: C[] = [];
+        for (let count = 0; count < 3; count++) {
+          const work = async (connection: C): Promise<never> => {
+            spoilt.push(connection);
+            await spoil(connection);
+            throw own;
+          };
+          await expect(pool.use(work)).rejects.toBe(own);
+        }
+        const last = await pool.use(async (connection) => {
+          await subject.serve(connection);
+          return connection;
+        });
+        expect(new Set([...spoilt, last]).size).toBe(4);
+        // Neither is his error one to retry, nor the service taken to be down.
+        expect(isConnectionError(own)).toBe(false);
+        expect(pool.stats().totals).toMatchObject({ connectFailures: 0, closed: { broken: 3 } });
+      });
+    }
+
     const { light } = subject;
     if (light !== undefined) {
       test('a return with nothing to undo is over at once', async () => {
@@ -398,6 +425,8 @@ export function conformance<C>(subject: Subject<C>): void {
         const [after, left] = await pool.use((connection) => [connection, listenersOf(emitter(connection))] as const);
         expect(left).toEqual(own);
         expect(after).toBe(before);
+        // Nor is anybody deaf from then on who takes all of them off.
+        await pool.use((connection) => emitter(connection).removeAllListeners());
         await pool.use(subject.serve);
         await subject.endSessions(server);
         await lost(pool, 1);

@@ -70,6 +70,9 @@ const WORK = {
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
   dirt: [],
+  spoils: {
+    'a command that nobody awaited': (table) => void failure(table.send(new ListTablesCommand({}))),
+  },
   endSessions: (server) => Promise.resolve(send(server.pid!, 'SIGUSR2')),
 } satisfies Partial<Subject<DynamoDbTable>>;
 

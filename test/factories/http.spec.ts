@@ -58,6 +58,11 @@ const WORK = {
       isGone: async (client) => (await get(client, '/')) === 'hi',
     },
   ],
+  spoils: {
+    'an answer that was not read': (client) => client.request({ method: 'GET', path: '/big' }),
+    'a request that nobody awaited': (client) => void get(client, '/slow').catch(() => {}),
+    'an answer that ends the connection': (client) => get(client, '/close'),
+  },
   endSessions: (server) => Promise.resolve(send(server.pid!, 'SIGUSR2')),
 } satisfies Partial<Subject<Client>>;
 

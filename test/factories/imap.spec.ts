@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Readable } from 'node:stream';
 import { ImapFlow } from 'imapflow';
 import { ImapConnectionFactory, type ImapConnectionOptions } from '../../src/factories/imap.js';
 import { ConnectionPool, isConnectionError } from '../../src/index.js';
@@ -58,6 +59,13 @@ async function getsLock(client: ImapFlow): Promise<boolean> {
   return true;
 }
 
+/** Of a message that comes in pieces. */
+async function download(client: ImapFlow): Promise<Readable> {
+  await client.append('INBOX', `Subject: long\r\n\r\n${'x'.repeat(300_000)}`);
+  await client.mailboxOpen('INBOX');
+  return (await client.download('*')).content!;
+}
+
 const isClosed = (client: ImapFlow): boolean => client.mailbox === false;
 
 conformance<ImapFlow>({
@@ -92,6 +100,11 @@ conformance<ImapFlow>({
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
   dirt: [
+    {
+      left: 'a download that was given up',
+      leave: async (client) => (await download(client)).destroy(),
+      isGone: isClosed,
+    },
     { left: 'an open mailbox', leave: (client) => client.mailboxOpen('Greetings'), isGone: isClosed },
     {
       left: 'a mailbox that is open for reading',
@@ -149,6 +162,11 @@ conformance<ImapFlow>({
       isGone: getsLock,
     },
   ],
+  spoils: {
+    'a lock': (client) => client.getMailboxLock('Greetings'),
+    // It would go on in the mailbox of the next.
+    'a download that is still open': download,
+  },
   endSessions: kickFromDovecot,
   sessions: dovecotSessions,
 });

@@ -86,6 +86,7 @@ const WORK = {
     'a login of his own that fails': (client) => client.bind(ADMINISTRATOR, 'wrong'),
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
+  spoils: { 'an unbind that nobody awaited': (client) => void client.unbind() },
   dirt: [
     {
       left: 'another login',

@@ -71,6 +71,9 @@ const subject: Subject<Connection> = {
     'an error in a transaction': asks('START TRANSACTION', 'INSERT INTO things VALUES (3)', 'SELECT nonsense'),
     'an error of her own': () => Promise.reject(new Error('her own')),
   },
+  spoils: {
+    'the login of somebody else': (connection) => connection.changeUser({ user: 'eve', password: 'secret' }),
+  },
   dirt: [
     {
       left: 'the login of somebody else',

@@ -72,6 +72,7 @@ conformance<Client>({
     'a parameter too few': (client) => client.query('SELECT $1::int + $2::int', [1]),
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
+  spoils: { 'an end() that nobody awaited': (client) => void client.end() },
   dirt: [
     {
       left: 'a transaction',
@@ -211,19 +212,6 @@ describe('PgConnectionFactory', () => {
     });
 
     afterAll(() => server?.stop());
-
-    test('a client that its borrower has ended is replaced, though its goodbye may not be written yet', async () => {
-      await using pool = new ConnectionPool(factory(server.port), { name: 'orders', size: 1 });
-      const ended = await pool.use((client) => {
-        void client.end();
-        return client;
-      });
-      const next = await pool.use(async (client) => {
-        await client.query('SELECT 1');
-        return client;
-      });
-      expect(next).not.toBe(ended);
-    });
 
     /** What one borrower asks, and with what the next finds the setting. */
     async function leftBy(

@@ -109,6 +109,7 @@ conformance<Client>({
     },
     'an error of her own': () => Promise.reject(new Error('her own')),
   },
+  spoils: { 'the login of somebody else': (client) => client.auth(BOB) },
   dirt: [
     {
       left: 'the login of somebody else',

@@ -83,6 +83,7 @@ conformance<Client>({
     'a port that cannot be listened at': asks((client, answer) => client.forwardIn('127.0.0.1', 2, answer)),
     'an error of his own': () => Promise.reject(new Error('his own')),
   },
+  spoils: { 'a command that goes on': hang },
   dirt: [
     { left: 'a command that goes on', leave: hang, isGone: nothingIsOpen },
     {

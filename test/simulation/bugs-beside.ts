@@ -100,8 +100,8 @@ export const BESIDE_THE_ROAD: readonly Bug[] = [
   {
     name: 'an isUsable() that closes the pool lends a closed connection',
     file: 'stock.ts',
-    from: '    if (isGone(entry)) return;\n    const why',
-    to: '    const why',
+    from: '    if (isGone(entry)) return;\n    const asksFactory',
+    to: '    const asksFactory',
   },
   {
     name: 'bytes that nobody asked for are handed to the next borrower',

@@ -13,7 +13,7 @@ import { guardListeners, takeOffListeners } from '../client/listeners.js';
 import { opening } from '../client/opening.js';
 import { SharedConnections, type Seat } from '../client/shared-connections.js';
 import { AmqpConnectionFactory, type AmqpConnectionOptions } from './connections.js';
-import { consumersOf, ended, isAsking, isBlocked, isUnconfirmed } from './internals.js';
+import { consumersOf, ended, isAsking, isBlocked, isUnconfirmed, refuseIfClosing } from './internals.js';
 
 /** What a connection takes, and how channels share it. */
 export interface AmqpChannelOptions extends AmqpConnectionOptions, ChannelOptions {
@@ -47,6 +47,7 @@ abstract class SharedChannelFactory<C extends Channel> extends ClientConnectionF
    */
   override reset(channel: C): void | Promise<void> {
     takeOffListeners(channel);
+    refuseIfClosing(channel);
     const traces = this.traces.get(channel)!;
     return traces.ofConsuming || traces.ofReturns || isAsking(channel) ? undo(channel, traces) : undefined;
   }
@@ -81,7 +82,7 @@ abstract class SharedChannelFactory<C extends Channel> extends ClientConnectionF
         channel = await this.create(model, highWaterMark === undefined ? {} : { highWaterMark });
         this.seats.set(channel, seat);
         this.traces.set(channel, tracesOn(channel));
-        channel.once('close', () => void seat.leave());
+        channel.on('close', () => void seat.leave());
         return channel;
       } catch (error) {
         void seat.leave();

@@ -12,7 +12,7 @@ import { ClientConnectionFactory } from '../client/client-connection-factory.js'
 import { ignoreErrors, watchDeath } from '../client/death.js';
 import { guardListeners, takeOffListeners } from '../client/listeners.js';
 import { opening } from '../client/opening.js';
-import { ended, isBlocked, settleClose, socketOf } from './internals.js';
+import { ended, isBlocked, refuseIfClosing, settleClose, socketOf } from './internals.js';
 
 /** What `amqplib` takes: `hostname`, `port`, `username`, `password`, `vhost`, `heartbeat` (in seconds) … */
 export interface AmqpConnectionOptions extends Options.Connect {
@@ -55,6 +55,7 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
   /** Closes the channels that were left open, in one round trip if there are any. */
   override reset(model: ChannelModel): void | Promise<void> {
     takeOffListeners(model);
+    refuseIfClosing(model);
     const channels = this.channels.get(model)!;
     return channels.size === 0 ? undefined : allEnded(channels);
   }
@@ -115,7 +116,7 @@ export class AmqpConnectionFactory extends ClientConnectionFactory<ChannelModel,
         ignoreErrors(channel);
         settleClose(channel);
         channels.add(channel);
-        channel.once('close', () => channels.delete(channel));
+        channel.on('close', () => channels.delete(channel));
         return channel;
       };
     model.createChannel = guarded(model.createChannel);

@@ -44,10 +44,18 @@ export function isUnconfirmed(channel: ConfirmChannel): boolean {
   return (channel as unknown as ConfirmChannelInternals).unconfirmed.some((each) => each !== null);
 }
 
+const closing = new WeakSet<Channel | ChannelModel>();
+
+/** @throws Error if its borrower has begun to close it */
+export function refuseIfClosing(each: Channel | ChannelModel): void {
+  if (closing.has(each)) throw new Error('It came back though its borrower had begun to close it');
+}
+
 /** The client's own close() would never settle if the connection dies before the server has answered. */
 export function settleClose(each: Channel | ChannelModel): void {
   const close = each.close.bind(each);
   each.close = () => {
+    closing.add(each);
     const closed = new Promise<void>((resolve, reject) => {
       close().then(resolve, reject);
       const error = new ConnectionError('The connection was closed before the server had confirmed the end');

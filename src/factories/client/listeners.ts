@@ -22,15 +22,15 @@ export function guardListeners(client: Emitter, stopWatching: () => void, except
   };
 }
 
-/** Takes off what borrowers have forgotten, so that they hear nothing of what the next one does. */
+/** Takes off what borrowers have forgotten, so that they hear nothing of what the next one does; and puts back what they took off. */
 export function takeOffListeners(client: Emitter): void {
-  guards.get(client)?.takeOff();
+  guards.get(client)?.restore();
 }
 
 class Guard {
-  /** Whether any has been added; all that is asked where none was. */
+  /** Whether any has come or gone; all that is asked where none has. */
   private isTouched = false;
-  private readonly present = new Map<string | symbol, readonly unknown[]>();
+  private readonly present = new Map<string | symbol, readonly Listener[]>();
   private readonly touch = (): void => {
     this.isTouched = true;
   };
@@ -39,24 +39,44 @@ class Guard {
     private readonly emitter: EventEmitter,
     private readonly except: ReadonlyArray<string | symbol>,
   ) {
-    emitter.on('newListener', this.touch);
-    for (const event of emitter.eventNames()) this.present.set(event, emitter.rawListeners(event));
+    for (const event of TOUCHES) emitter.on(event, this.touch);
+    for (const event of emitter.eventNames()) this.present.set(event, listenersTo(emitter, event));
   }
 
-  takeOff(): void {
+  restore(): void {
     if (!this.isTouched) return;
+    for (const event of this.emitter.eventNames()) if (!this.except.includes(event)) this.takeOff(event);
+    for (const [event, listeners] of this.present) this.putBack(event, listeners);
+    // Not sooner, for all this touches them too.
     this.isTouched = false;
-    for (const event of this.emitter.eventNames()) if (!this.except.includes(event)) this.takeOffOf(event);
   }
 
   stop(): void {
-    this.emitter.removeListener('newListener', this.touch);
+    for (const event of TOUCHES) this.emitter.removeListener(event, this.touch);
   }
 
-  private takeOffOf(event: string | symbol): void {
+  private takeOff(event: string | symbol): void {
     const present = this.present.get(event) ?? [];
-    for (const listener of this.emitter.rawListeners(event)) {
-      if (!present.includes(listener)) this.emitter.removeListener(event, listener as () => void);
+    for (const listener of listenersTo(this.emitter, event)) {
+      if (!present.includes(listener)) this.emitter.removeListener(event, listener);
     }
   }
+
+  private putBack(event: string | symbol, listeners: readonly Listener[]): void {
+    const left = listenersTo(this.emitter, event);
+    for (const listener of listeners) {
+      // One that was to hear once, which Node wraps, has heard.
+      const isForOnce = 'listener' in listener;
+      if (!left.includes(listener) && !isForOnce) this.emitter.on(event, listener);
+    }
+  }
+}
+
+type Listener = (...args: unknown[]) => void;
+
+/** The emitter's own. Whoever takes all listeners off takes these last, so that they hear it. */
+const TOUCHES = ['newListener', 'removeListener'];
+
+function listenersTo(emitter: EventEmitter, event: string | symbol): Listener[] {
+  return emitter.rawListeners(event) as Listener[];
 }
