@@ -335,6 +335,25 @@ describe('P14: what is no break', () => {
       expect(ruled.pool.stats().totals).toMatchObject({ connectFailures: 2, closed: { broken: 5 } });
     });
 
+    it('of a leased one, which ends an outage; and whoever is told of that closes the pool', async () => {
+      const messages: string[] = [];
+      const write = (message: string): void => {
+        messages.push(message);
+        if (message.includes('connects again')) void pool.close({ timeout: 0 });
+      };
+      const logger = { log: write, warn: write, error: write };
+      const { clock, factory, pool } = ruledPool({ size: 1, logger }, knowsThem);
+      factory.next('connect', { fail: new Error('refused') });
+      const lease = await clock.run(pool.acquire());
+      const { connection } = lease;
+      connection.die(gaveUp);
+      lease.release();
+      expect(messages).toContainEqual(expect.stringContaining('connects again'));
+      await clock.run(pool.close());
+      expect(connection.closedFor).toHaveLength(1);
+      expect(pool.stats()).toMatchObject({ open: 0, closing: 0 });
+    });
+
     it('but a TimeoutError of which it knows nothing may be an outage', async () => {
       const { clock, factory, pings } = await fullPool({ size: 3 }, knowsThem);
       factory.opened[0]!.die(new DOMException('late', 'TimeoutError'));
