@@ -2,7 +2,7 @@
  * Turns src and test, as they are, into JavaScript that node runs by itself: for the tools in test/ that are programs of
  * their own, outside jest. Types are checked elsewhere.
  */
-import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { transformSync } from '@swc/core';
@@ -39,20 +39,26 @@ function compilerModifiedAt() {
  * @param {string} [options.from] the folder in which src and test are, if it is not this project's own
  * @param {readonly string[]} [options.folders] which of the two
  * @param {(name: string, text: string) => string} [options.rewrite] changes a source before it is compiled; then nothing
- * that was compiled earlier is used again
+ * that is in `out` already is used again
+ * @param {string} [options.unchanged] a folder where all is compiled as it is, from which what `rewrite` leaves as it is is copied
  */
-export function transpile(out, { from = root, folders = FOLDERS, rewrite } = {}) {
+export function transpile(out, { from = root, folders = FOLDERS, rewrite = (_, text) => text, unchanged } = {}) {
   const compiler = compilerModifiedAt();
   for (const name of sources(from, folders)) {
     const source = path.join(from, name);
     const target = path.join(out, name.replace(/\.ts$/, '.js'));
-    if (rewrite === undefined && modifiedAt(target) > Math.max(modifiedAt(source), compiler)) continue;
+    if (unchanged === undefined && modifiedAt(target) > Math.max(modifiedAt(source), compiler)) continue;
     const text = readFileSync(source, 'utf8');
-    const { code } = transformSync(rewrite?.(name, text) ?? text, {
+    const rewritten = rewrite(name, text);
+    mkdirSync(path.dirname(target), { recursive: true });
+    if (unchanged !== undefined && rewritten === text) {
+      copyFileSync(path.join(unchanged, path.relative(out, target)), target);
+      continue;
+    }
+    const { code } = transformSync(rewritten, {
       ...swcOptions({ decoratorMetadata: !name.startsWith('src') }),
       filename: source,
     });
-    mkdirSync(path.dirname(target), { recursive: true });
     // Whoever runs at the same time sees a whole file, old or new.
     const fresh = `${target}.${process.pid}`;
     writeFileSync(fresh, code);

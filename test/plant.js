@@ -15,7 +15,8 @@ const TOOLS = ['simulation', 'soak'];
 /** @throws Error that says what there is to choose from */
 async function plant(tool, name) {
   if (!TOOLS.includes(tool)) throw new Error(`There is no tool "${tool}"; there are: ${TOOLS.join(', ')}`);
-  transpile(path.join(build, 'tools'));
+  const tools = path.join(build, 'tools');
+  transpile(tools);
   const { BUGS } = await load('tools', 'test', tool, 'bugs.js');
   const number = BUGS.findIndex((each) => each.name === name);
   if (number < 0) {
@@ -30,7 +31,7 @@ async function plant(tool, name) {
     if (found !== 1) throw new Error(`The bug "${name}" does not fit any more: ${file} has ${found} places for it.`);
     return text.replace(from, () => to);
   };
-  transpile(path.join(build, place), { rewrite });
+  transpile(path.join(build, place), { rewrite, unchanged: tools });
   return place;
 }
 
