@@ -35,7 +35,7 @@ export class ImapConnectionFactory extends ClientConnectionFactory<ImapFlow, Ima
   private readonly resets = new WeakMap<ImapFlow, ImapConnectionOptions['reset']>();
 
   override isUsable(client: ImapFlow): boolean {
-    return client.usable;
+    return isAlive(client);
   }
 
   /** The client never listens to itself. */
@@ -140,9 +140,14 @@ function isLocked(client: ImapFlow): boolean {
   return Boolean(currentLock) || locks.length > 0;
 }
 
+/** Not one whose server has said BYE, though the client closes it only a moment later. */
+function isAlive({ usable, state, states }: ImapFlow): boolean {
+  return usable && state !== states.LOGOUT;
+}
+
 /** Where the connection dies the client makes a success or a "no" of it, as with NOOP, CLOSE, STATUS and STORE. */
 function assertUsable(client: ImapFlow): void {
-  if (!client.usable) throw new ConnectionError('The connection was closed before the server answered');
+  if (!isAlive(client)) throw new ConnectionError('The connection was closed before the server answered');
 }
 
 /** The connection is gone, or what its next bytes mean nobody knows any more. All that the client says is in its `ImapFlowErrorCode`. */

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { Readable } from 'node:stream';
 import { ImapFlow } from 'imapflow';
 import { ImapConnectionFactory, type ImapConnectionOptions } from '../../src/factories/imap.js';
-import { ConnectionPool, isConnectionError } from '../../src/index.js';
+import { ConnectionError, ConnectionPool, isConnectionError } from '../../src/index.js';
 import { whereInstalled } from '../servers/binaries.js';
 import { dovecot, dovecotSessions, dovecotWithTls, kickFromDovecot } from '../servers/dovecot.js';
 import { PrivateServer } from '../servers/private-server.js';
@@ -204,6 +204,25 @@ whereInstalled(dovecot(), describe)('ImapConnectionFactory', () => {
     pools.push(pool);
     return pool;
   }
+
+  test('what the client takes for a "no" when the server has said goodbye costs the connection, and is one to retry', async () => {
+    const pool = open();
+    const refused = new Error('The server refuses');
+    const ask = async (client: ImapFlow): Promise<ImapFlow> => {
+      const status = await client.status('INBOX', { unseen: true });
+      if (status === false) throw client.usable ? refused : new ConnectionError('The connection was lost');
+      return client;
+    };
+    const first = await pool.use(ask);
+    // As a BYE leaves it for a moment, until the client closes it.
+    const asking = pool.use((client) => {
+      client.state = client.states.LOGOUT;
+      return ask(client);
+    });
+    await expect(asking).rejects.toBe(refused);
+    expect(isConnectionError(refused)).toBe(true);
+    expect(await pool.use(ask)).not.toBe(first);
+  });
 
   test('does not expunge what a borrower has marked as deleted and left there', async () => {
     await fill(server.port, 'Kept');
