@@ -59,9 +59,12 @@ function run(command, args, { cwd, timeout = 2 * MINUTE }) {
     child.on('error', reject);
     child.on('close', (code) => {
       clearTimeout(timer);
-      if (code === 0) resolve({ output, printed });
-      else
-        reject(Object.assign(new Error(`${command} ${args.join(' ')} (exit ${code})\n${output}`), { output, isLate }));
+      if (code === 0) {
+        resolve({ output, printed });
+        return;
+      }
+      const error = new Error(`${command} ${args.join(' ')} (exit ${code})\n${output}`);
+      reject(Object.assign(error, { output, isLate }));
     });
   });
 }
