@@ -5,7 +5,7 @@ import { Deadlines } from './deadlines.js';
 import { formatDuration } from './duration.js';
 import { KeepaliveTimeoutError } from './errors.js';
 import { HookCall, silence } from './hook-call.js';
-import { SOURCE, withSignal } from './hook-context.js';
+import { withSignal } from './hook-context.js';
 import { State, type PooledConnection } from './pooled-connection.js';
 import type { ResolvedSettings } from './settings.js';
 
@@ -39,7 +39,7 @@ export class Checkup<C> {
 
   ping(entry: PooledConnection<C>): void {
     const call = this.pings.begin(entry);
-    call.run(() => this.factory.keepalive?.(entry.connection, withSignal({ [SOURCE]: call })));
+    call.run(() => this.factory.keepalive?.(entry.connection, withSignal({}, call)));
   }
 
   /** One that has nothing to undo, and says so at once by returning nothing, has passed at once. */
@@ -49,7 +49,7 @@ export class Checkup<C> {
     let result: unknown;
     try {
       // One that has no parameter for it is not worth a context that can be copied.
-      const context = this.resetTakesContext ? withSignal({ [SOURCE]: lazy }) : lazy;
+      const context = this.resetTakesContext ? withSignal({}, lazy) : lazy;
       result = this.factory.reset!(entry.connection, context);
     } catch (error) {
       result = Promise.reject(error);

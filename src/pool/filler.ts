@@ -5,7 +5,7 @@ import type { ConnectionFactory } from './connection-factory.js';
 import { Deadlines } from './deadlines.js';
 import { ConnectTimeoutError } from './errors.js';
 import { HookCall } from './hook-call.js';
-import { SOURCE, withSignal } from './hook-context.js';
+import { withSignal } from './hook-context.js';
 import { Outage } from './outage.js';
 import type { PoolLog } from './pool-log.js';
 import { isGone, PooledConnection, State, type Census } from './pooled-connection.js';
@@ -220,7 +220,7 @@ export class Filler<C> {
     });
     entry.pending = call;
     entry.begunIn = this.outage;
-    const context = withSignal({ pool: name, attempt, [SOURCE]: call });
+    const context = withSignal({ pool: name, attempt }, call);
     call.run(() => {
       span?.start();
       return this.factory.connect(context);

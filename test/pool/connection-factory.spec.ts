@@ -1,6 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
+import { inspect } from 'node:util';
 import { ConnectionError, isConnectionError } from '../../src/pool/connection-error.js';
 import { ConnectionFactory, poolNameOf } from '../../src/pool/connection-factory.js';
 import type { CloseReason, ConnectContext, HookContext } from '../../src/pool/connection-factory.js';
@@ -1196,6 +1197,23 @@ describe('What a hook is told', () => {
       { signal },
     ]);
     expect(copies.map((each) => each.signal!.aborted)).toEqual([false, false, true, true]);
+  });
+
+  test('is nothing but that, for whoever compares it or prints it', async () => {
+    const contexts: object[] = [];
+    const note = (context: object): void => void contexts.push(context);
+    const hooks: Hooks<object> = { keepalive: (_, context) => note(context), reset: (_, context) => note(context) };
+    const connect = (context: ConnectContext): object => {
+      note(context);
+      return {};
+    };
+    const { pool, clock } = poolOf<object>(factoryOf<object>(connect, hooks), { keepalive: 2_000 });
+    await pool.use(() => {});
+    await clock.advance(2_000);
+    await pool.close();
+    const signal = expect.any(AbortSignal);
+    expect(contexts).toEqual([{ pool: 'test', attempt: 1, signal }, { signal }, { signal }]);
+    expect(inspect(contexts[0])).toBe("{ pool: 'test', attempt: 1, signal: [Getter] }");
   });
 
   test('may stand behind something of the factory’s own', async () => {
